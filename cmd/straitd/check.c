@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "check_place.h"
+#include "check_table.h"
+#include "control/daemon.h"
+#include "exit_status.h"
+
+/* What was found is said below the table, which is printed when all disks are known. */
+struct report {
+	struct libscols_table *table;
+	FILE *findings;
+	char *text;
+	size_t text_size;
+	unsigned finding_count;
+	unsigned served;
+};
+
+static void add_finding(struct report *report, const char *disk, const struct error *err)
+{
+	report->finding_count++;
+	if (disk)
+		fprintf(report->findings, "  disk %s: %s\n", disk, err->text);
+	else
+		fprintf(report->findings, "  %s\n", err->text);
+}
+
+static int check_disk(struct report *report, const struct config *config, const struct config_disk *disk)
+{
+	const unsigned workers = disk->queues < config->workers ? disk->queues : config->workers;
+	struct storage_info info;
+	struct error err;
+	bool opened, served;
+
+	opened = daemon_probe_disk(disk, &info, &err) == 0;
+	if (!opened)
+		add_finding(report, disk->name, &err);
+	served = opened;
+	if (disk->socket && check_socket_place(disk->socket, &err) < 0) {
+		add_finding(report, disk->name, &err);
+		served = false;
+	}
+	report->served += served;
+	return check_table_add(report->table, disk, opened ? &info : NULL, served, workers);
+}
+
+static int check_all(struct report *report, const struct config *config)
+{
+	struct error err;
+
+	for (unsigned i = 0; config->pinned && i < config->workers; i++) {
+		if (check_cpus(i, &config->worker_cpus[i], &err) < 0)
+			add_finding(report, NULL, &err);
+	}
+	for (unsigned i = 0; i < config->disk_count; i++) {
+		int ret = check_disk(report, config, &config->disks[i]);
+
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int print_report(struct report *report, const struct config *config)
+{
+	if (scols_print_table(report->table))
+		return EXIT_STATUS_INTERNAL;
+	printf("\n%u of %u disk%s would be served by %u worker%s%s. ", report->served, config->disk_count,
+	       config->disk_count == 1 ? "" : "s", config->workers, config->workers == 1 ? "" : "s",
+	       config->pinned ? " on CPUs of their own" : "");
+	if (config->poll_max_us)
+		printf("Without work they look for more for up to %u us before they sleep.\n", config->poll_max_us);
+	else
+		printf("Without work they sleep at once.\n");
+	if (report->finding_count)
+		printf("%u finding%s:\n%s", report->finding_count, report->finding_count == 1 ? "" : "s", report->text);
+	return report->finding_count ? EXIT_STATUS_FINDINGS : EXIT_STATUS_CLEAN;
+}
+
+int check_config(const struct config *config)
+{
+	struct report report = {.table = check_table_new()};
+	int status = EXIT_STATUS_INTERNAL;
+
+	report.findings = open_memstream(&report.text, &report.text_size);
+	if (report.table && report.findings && check_all(&report, config) == 0 && fflush(report.findings) == 0)
+		status = print_report(&report, config);
+	if (status == EXIT_STATUS_INTERNAL)
+		fprintf(stderr, "straitd: out of memory for the report\n");
+	if (report.findings)
+		fclose(report.findings);
+	free(report.text);
+	scols_unref_table(report.table);
+	return status;
+}

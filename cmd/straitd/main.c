@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdio.h>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "check.h"
+#include "control/config.h"
+#include "control/daemon.h"
+#include "exit_status.h"
+#include "options.h"
+
+static int usage_error(const struct error *err)
+{
+	fprintf(stderr, "straitd: %s\n", err->text);
+	return EXIT_STATUS_USAGE;
+}
+
+static int serve(const struct config *config)
+{
+	struct error err;
+	int ret = daemon_run(config, &err);
+
+	if (ret == 0)
+		return EXIT_STATUS_CLEAN;
+	log_error("%s", err.text);
+	return ret == -ENOMEM ? EXIT_STATUS_INTERNAL : EXIT_STATUS_FINDINGS;
+}
+
+static int load_and_do(const struct options *options)
+{
+	struct config *config;
+	struct error err;
+	int ret, status;
+
+	if (options->config)
+		ret = config_load(options->config, &config, &err);
+	else
+		ret = config_single(options->socket_path, options->fd, options->blk_file, options->read_only, &config,
+				    &err);
+	if (ret < 0)
+		return ret == -ENOMEM ? EXIT_STATUS_INTERNAL : usage_error(&err);
+	if (options->log_level)
+		log_set_level((enum log_level)options->log_level);
+	else if (config->log_level)
+		log_set_level((enum log_level)config->log_level);
+	status = options->action == OPTIONS_CHECK ? check_config(config) : serve(config);
+	config_free(config);
+	return status;
+}
+
+int main(int argc, char **argv)
+{
+	struct options options;
+	struct error err;
+	int status = EXIT_STATUS_CLEAN;
+
+	if (options_parse(argc, argv, &options, &err) < 0)
+		return usage_error(&err);
+	switch (options.action) {
+	case OPTIONS_CAPABILITIES:
+		puts("{\"type\":\"block\",\"features\":[\"read-only\",\"blk-file\"]}");
+		break;
+	case OPTIONS_VERSION:
+		puts("straitd " STRAIT_VERSION);
+		break;
+	case OPTIONS_HELP:
+		options_print_help();
+		break;
+	default:
+		status = load_and_do(&options);
+	}
+	/* What could not be written was not said: a script must not take it for success. */
+	if (fflush(stdout) != 0 || ferror(stdout))
+		return EXIT_STATUS_INTERNAL;
+	return status;
+}

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/log.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+static enum log_level max_level = LOG_LEVEL_INFO;
+
+void log_set_level(enum log_level level)
+{
+	max_level = level;
+}
+
+static const char *level_word(enum log_level level)
+{
+	switch (level) {
+	case LOG_LEVEL_ERROR:
+		return "error: ";
+	case LOG_LEVEL_WARNING:
+		return "warning: ";
+	case LOG_LEVEL_DEBUG:
+		return "debug: ";
+	case LOG_LEVEL_INFO:
+		break;
+	}
+	return "";
+}
+
+void log_write(enum log_level level, const char *format, ...)
+{
+	char line[1024];
+	va_list args;
+	int used;
+
+	if (level > max_level)
+		return;
+	if (getenv("JOURNAL_STREAM"))
+		used = snprintf(line, sizeof(line), "<%d>", (int)level);
+	else
+		used = snprintf(line, sizeof(line), "straitd: %s", level_word(level));
+	va_start(args, format);
+	used += vsnprintf(line + used, sizeof(line) - (size_t)used - 1, format, args);
+	va_end(args);
+	if ((size_t)used > sizeof(line) - 2)
+		used = (int)sizeof(line) - 2;
+	line[used++] = '\n';
+	/* A log that cannot be written has nowhere to say so. */
+	if (write(STDERR_FILENO, line, (size_t)used) < 0)
+		return;
+}

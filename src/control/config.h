@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STRAIT_CONTROL_CONFIG_H
+#define STRAIT_CONTROL_CONFIG_H
+
+#include <sched.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "storage/storage.h"
+
+/*
+ * What a daemon is told to do, checked as far as it can be without opening
+ * anything: ranges, units, exclusive keys, names and sockets used twice.
+ * Owned by the caller of config_load(); strings live as long as it does.
+ */
+#define CONFIG_MAX_WORKERS     64
+#define CONFIG_MAX_DISKS       1024
+#define CONFIG_MAX_QUEUES      64
+#define CONFIG_MAX_QUEUE_SIZE  32768
+#define CONFIG_MAX_FAULT_RULES 16
+
+struct config_disk {
+	char *name;         /* unique, [A-Za-z0-9._-]{1,63} */
+	char *socket;       /* path; NULL where the daemon was given a connected socket */
+	int socket_fd;      /* a listening or connected socket handed over, or -1 */
+	char *file;         /* path of the image or block device; NULL for a null disk */
+	uint64_t null_size; /* bytes, where file is NULL */
+	char serial[21];    /* GET_ID; "" derives it from the name */
+	enum storage_cache cache;
+	bool read_only;
+	bool discard;            /* offered to the guest; default true */
+	uint32_t queues;         /* 1 to CONFIG_MAX_QUEUES, default 4 */
+	uint32_t queue_size_max; /* power of two, default 1024 */
+	struct storage_fault_rule fault[CONFIG_MAX_FAULT_RULES];
+	uint32_t fault_count;
+	bool has_delay;
+	struct storage_delay_options delay;
+};
+
+struct config {
+	uint32_t workers; /* 1 to CONFIG_MAX_WORKERS, default 1 */
+	/*
+	 * CPU set of worker i, from "worker-cpus": a list with a CPU list for each
+	 * worker ("0-1"), or one CPU list whose CPUs are dealt out one a worker.
+	 */
+	bool pinned;
+	cpu_set_t worker_cpus[CONFIG_MAX_WORKERS];
+	int log_level;        /* enum log_level; 0 where the file does not say */
+	uint32_t poll_max_us; /* longest time a worker looks for work before it sleeps; default 50, 0 never polls */
+	struct config_disk *disks;
+	unsigned disk_count;
+	void *document; /* what the strings point into */
+};
+
+/*
+ * Load and check a YAML file. On failure returns a negative errno and err names
+ * file, line, key, value and what is allowed.
+ */
+int config_load(const char *path, struct config **out, struct error *err);
+
+/* The configuration of straitd --socket-path=S --blk-file=F [--read-only]; strings are copied. */
+int config_single(const char *socket, int socket_fd, const char *file, bool read_only, struct config **out,
+		  struct error *err);
+
+void config_free(struct config *config);
+
+#endif

@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/config_check.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/cpus.h"
+#include "control/config_take.h"
+
+#define LONGEST_POLL_MAX_US 1000000 /* a second: beyond it a worker might as well never sleep */
+
+/* A text with NULs has been refused before: scalars are C strings. */
+static const char *scalar_text(const yaml_node_t *node)
+{
+	return node->type == YAML_SCALAR_NODE ? (const char *)node->data.scalar.value : NULL;
+}
+
+static int refuse_cpus(const struct config_taker *taker, const char *value)
+{
+	return config_take_refuse(taker, "worker-cpus", value,
+				  "expected CPU numbers below %d and ranges, such as 0-3,8, or a list with one such "
+				  "entry for each worker",
+				  CPU_SETSIZE);
+}
+
+/* One list for all: worker i gets the i-th of its CPUs. */
+static int deal_cpus(const struct config_taker *taker, const char *text, bool workers_given, struct config *config)
+{
+	unsigned count, dealt = 0;
+	cpu_set_t all;
+
+	if (cpus_parse(text, &all, NULL) < 0)
+		return refuse_cpus(taker, text);
+	count = (unsigned)CPU_COUNT(&all);
+	if (workers_given && count != config->workers)
+		return config_take_refuse(taker, "worker-cpus", text,
+					  "has %u CPUs for %u workers: expected as many, or a list with a CPU list "
+					  "for each worker",
+					  count, config->workers);
+	if (count > CONFIG_MAX_WORKERS)
+		return config_take_refuse(taker, "worker-cpus", text, "has %u CPUs: expected 1 to %d, one a worker",
+					  count, CONFIG_MAX_WORKERS);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (CPU_ISSET(cpu, &all))
+			CPU_SET(cpu, &config->worker_cpus[dealt++]);
+	}
+	config->workers = dealt;
+	return 0;
+}
+
+static int list_cpus(const struct config_taker *taker, const yaml_node_t *list, bool workers_given,
+		     struct config *config)
+{
+	const size_t count = (size_t)(list->data.sequence.items.top - list->data.sequence.items.start);
+
+	if (count == 0 || count > CONFIG_MAX_WORKERS)
+		return config_take_refuse(taker, "worker-cpus", NULL,
+					  "a list of %zu: expected 1 to %d entries, one a "
+					  "worker",
+					  count, CONFIG_MAX_WORKERS);
+	if (workers_given && count != config->workers)
+		return config_take_refuse(taker, "worker-cpus", NULL,
+					  "a list of %zu for %u workers: expected an entry for each worker", count,
+					  config->workers);
+	for (size_t i = 0; i < count; i++) {
+		struct config_place item = config_document_item(taker->doc, list, i);
+		const char *text = scalar_text(item.value);
+		char quoted[CONFIG_QUOTE_SIZE];
+
+		if (!text || cpus_parse(text, &config->worker_cpus[i], NULL) < 0)
+			return config_document_error(taker->doc, item.where, taker->err,
+						     "worker-cpus[%zu]: %s: expected CPU numbers below %d and ranges, "
+						     "such as 0-3,8",
+						     i, text ? config_quote(text, quoted) : "a list or mapping",
+						     CPU_SETSIZE);
+	}
+	config->workers = (uint32_t)count;
+	return 0;
+}
+
+static int check_worker_cpus(const struct config_taker *taker, bool workers_given, struct config *config)
+{
+	const struct config_place place = config_document_key(taker->doc, taker->mapping, "worker-cpus");
+	const char *text;
+
+	if (!place.value)
+		return 0;
+	config->pinned = true;
+	text = scalar_text(place.value);
+	if (text)
+		return deal_cpus(taker, text, workers_given, config);
+	if (place.value->type == YAML_SEQUENCE_NODE)
+		return list_cpus(taker, place.value, workers_given, config);
+	return refuse_cpus(taker, "a mapping");
+}
+
+int config_check_workers(struct config_document *doc, const struct config_raw *raw, struct config *config,
+			 struct error *err)
+{
+	const struct config_taker taker = {.doc = doc, .mapping = config_document_root(doc), .err = err};
+	uint64_t workers = 1, poll_max_us = CONFIG_DEFAULT_POLL_MAX_US;
+	int ret;
+
+	ret = config_take_uint(&taker, "workers", raw->workers, 1, CONFIG_MAX_WORKERS, &workers);
+	if (ret < 0)
+		return ret;
+	config->workers = (uint32_t)workers;
+	ret = check_worker_cpus(&taker, raw->workers != NULL, config);
+	if (ret < 0)
+		return ret;
+	ret = config_take_uint(&taker, "poll-max-us", raw->poll_max_us, 0, LONGEST_POLL_MAX_US, &poll_max_us);
+	if (ret < 0)
+		return ret;
+	config->poll_max_us = (uint32_t)poll_max_us;
+	config->log_level = raw->log_level;
+	return 0;
+}

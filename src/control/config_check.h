@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STRAIT_CONTROL_CONFIG_CHECK_H
+#define STRAIT_CONTROL_CONFIG_CHECK_H
+
+#include "control/config.h"
+#include "control/config_document.h"
+#include "control/config_schema.h"
+
+/*
+ * From what the file says to what the daemon is told: ranges, units, what
+ * excludes what, defaults. config is zeroed, config->document is raw and
+ * config->disks has room for raw->disks_count. All set err with a place and
+ * return a negative errno on failure.
+ */
+int config_check_workers(struct config_document *doc, const struct config_raw *raw, struct config *config,
+			 struct error *err);
+int config_check_disk(struct config_document *doc, const struct config_raw *raw, unsigned index,
+		      struct config_disk *disk, struct error *err);
+
+/* What no two disks may share: names, sockets, and an image unless all only read it. */
+int config_check_unique(struct config_document *doc, const struct config *config, struct error *err);
+
+/* The defaults, before anything that was given. */
+#define CONFIG_DEFAULT_POLL_MAX_US 50
+void config_disk_defaults(struct config_disk *disk);
+
+#define CONFIG_MAX_NAME 63
+extern const char config_name_letters[];
+
+/* 0, or -EINVAL with *expected saying what a socket path looks like. */
+int config_socket_path_ok(const char *path, const char **expected);
+
+#endif

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/config_schema.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "control/config.h"
+#include "storage/storage.h"
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
+static const cyaml_strval_t switch_words[] = {
+	{"true", CONFIG_SWITCH_ON},
+	{"false", CONFIG_SWITCH_OFF},
+};
+
+static const cyaml_strval_t cache_words[] = {
+	{"none", STORAGE_CACHE_NONE},
+	{"writeback", STORAGE_CACHE_WRITEBACK},
+	{"writethrough", STORAGE_CACHE_WRITETHROUGH},
+	{"directsync", STORAGE_CACHE_DIRECTSYNC},
+	{"unsafe", STORAGE_CACHE_UNSAFE},
+};
+
+static const cyaml_strval_t log_words[] = {
+	{"error", LOG_LEVEL_ERROR},
+	{"warning", LOG_LEVEL_WARNING},
+	{"info", LOG_LEVEL_INFO},
+	{"debug", LOG_LEVEL_DEBUG},
+};
+
+static const cyaml_strval_t op_words[] = {
+	{"read", 1 << STORAGE_READ},
+	{"write", 1 << STORAGE_WRITE},
+	{"flush", 1 << STORAGE_FLUSH},
+	{"discard", 1 << STORAGE_DISCARD},
+	{"write-zeroes", 1 << STORAGE_WRITE_ZEROES},
+};
+
+/* What a disk can be expected to say; the guest sees IOERR for all of them. */
+static const cyaml_strval_t error_words[] = {
+	{"EIO", EIO},         {"ENOSPC", ENOSPC},         {"EDQUOT", EDQUOT},       {"ETIMEDOUT", ETIMEDOUT},
+	{"ENODATA", ENODATA}, {"EILSEQ", EILSEQ},         {"EREMOTEIO", EREMOTEIO}, {"ENXIO", ENXIO},
+	{"EROFS", EROFS},     {"EOPNOTSUPP", EOPNOTSUPP},
+};
+
+static const cyaml_strval_t distribution_words[] = {
+	{"fixed", STORAGE_DELAY_FIXED},   {"uniform", STORAGE_DELAY_UNIFORM},
+	{"normal", STORAGE_DELAY_NORMAL}, {"exponential", STORAGE_DELAY_EXPONENTIAL},
+	{"pareto", STORAGE_DELAY_PARETO},
+};
+
+#define OPTIONAL_TEXT(key, structure, member)                                                                          \
+	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, structure, member, 0, CYAML_UNLIMITED)
+#define REQUIRED_TEXT(key, structure, member)                                                                          \
+	CYAML_FIELD_STRING_PTR(key, CYAML_FLAG_POINTER, structure, member, 0, CYAML_UNLIMITED)
+#define OPTIONAL_WORD(key, structure, member, words)                                                                   \
+	CYAML_FIELD_ENUM(key, CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, structure, member, words, COUNT(words))
+#define OPTIONAL_WORDS(key, structure, member, words)                                                                  \
+	CYAML_FIELD_FLAGS(key, CYAML_FLAG_OPTIONAL | CYAML_FLAG_STRICT, structure, member, words, COUNT(words))
+
+static const cyaml_schema_field_t fault_fields[] = {
+	OPTIONAL_WORDS("on", struct config_raw_fault, on, op_words),
+	OPTIONAL_TEXT("rate", struct config_raw_fault, rate),
+	OPTIONAL_TEXT("offset", struct config_raw_fault, offset),
+	OPTIONAL_TEXT("length", struct config_raw_fault, length),
+	OPTIONAL_TEXT("count", struct config_raw_fault, count),
+	OPTIONAL_WORD("error", struct config_raw_fault, error, error_words),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t fault_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_fault, fault_fields),
+};
+
+static const cyaml_schema_field_t delay_fields[] = {
+	OPTIONAL_WORDS("on", struct config_raw_delay, on, op_words),
+	OPTIONAL_WORD("distribution", struct config_raw_delay, distribution, distribution_words),
+	REQUIRED_TEXT("mean-us", struct config_raw_delay, mean_us),
+	OPTIONAL_TEXT("spread-us", struct config_raw_delay, spread_us),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t disk_fields[] = {
+	REQUIRED_TEXT("name", struct config_raw_disk, name),
+	REQUIRED_TEXT("socket", struct config_raw_disk, socket),
+	OPTIONAL_TEXT("file", struct config_raw_disk, file),
+	OPTIONAL_TEXT("null", struct config_raw_disk, null_size),
+	OPTIONAL_TEXT("serial", struct config_raw_disk, serial),
+	OPTIONAL_WORD("cache", struct config_raw_disk, cache, cache_words),
+	OPTIONAL_WORD("read-only", struct config_raw_disk, read_only, switch_words),
+	OPTIONAL_WORD("discard", struct config_raw_disk, discard, switch_words),
+	OPTIONAL_TEXT("queues", struct config_raw_disk, queues),
+	OPTIONAL_TEXT("queue-size-max", struct config_raw_disk, queue_size_max),
+	CYAML_FIELD_SEQUENCE("fault", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config_raw_disk, fault,
+			     &fault_schema, 1, CONFIG_MAX_FAULT_RULES),
+	CYAML_FIELD_MAPPING_PTR("delay", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config_raw_disk, delay,
+				delay_fields),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t disk_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_disk, disk_fields),
+};
+
+static const cyaml_schema_field_t root_fields[] = {
+	OPTIONAL_TEXT("workers", struct config_raw, workers),
+	CYAML_FIELD_IGNORE("worker-cpus", CYAML_FLAG_OPTIONAL),
+	OPTIONAL_TEXT("poll-max-us", struct config_raw, poll_max_us),
+	OPTIONAL_WORD("log-level", struct config_raw, log_level, log_words),
+	CYAML_FIELD_SEQUENCE("disks", CYAML_FLAG_POINTER, struct config_raw, disks, &disk_schema, 1, CONFIG_MAX_DISKS),
+	CYAML_FIELD_END,
+};
+
+const cyaml_schema_value_t config_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config_raw, root_fields),
+};
+
+struct complaint {
+	char text[256];
+};
+
+/* Keep the first line libcyaml logs: it is the cause, what follows is where it came from. */
+static void keep_complaint(cyaml_log_t level, void *context, const char *format, va_list args)
+{
+	struct complaint *complaint = context;
+
+	if (level < CYAML_LOG_ERROR || complaint->text[0])
+		return;
+	vsnprintf(complaint->text, sizeof(complaint->text), format, args);
+	complaint->text[strcspn(complaint->text, "\n")] = '\0';
+}
+
+static cyaml_config_t loader_config(struct complaint *complaint)
+{
+	cyaml_config_t config = {
+		.log_fn = keep_complaint,
+		.log_ctx = complaint,
+		.mem_fn = cyaml_mem,
+		.log_level = CYAML_LOG_ERROR,
+		.flags = CYAML_CFG_NO_ALIAS,
+	};
+
+	return config;
+}
+
+int config_raw_load(const char *text, size_t length, struct config_raw **raw, struct error *err)
+{
+	struct complaint complaint = {""};
+	const cyaml_config_t config = loader_config(&complaint);
+	cyaml_err_t ret;
+
+	ret = cyaml_load_data((const uint8_t *)text, length, &config, &config_schema, (cyaml_data_t **)raw, NULL);
+	if (ret == CYAML_OK)
+		return 0;
+	return error_set(err, ret == CYAML_ERR_OOM ? -ENOMEM : -EINVAL, "%s (%s)", cyaml_strerror(ret), complaint.text);
+}
+
+void config_raw_free(struct config_raw *raw)
+{
+	struct complaint complaint = {""};
+	const cyaml_config_t config = loader_config(&complaint);
+
+	if (raw)
+		cyaml_free(&config, &config_schema, raw, 0);
+}

@@ -1,0 +1,75 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STRAIT_CONTROL_CONFIG_SCHEMA_H
+#define STRAIT_CONTROL_CONFIG_SCHEMA_H
+
+#include <cyaml/cyaml.h>
+#include <stdint.h>
+
+#include "base/error.h"
+
+/*
+ * A configuration file as libcyaml loads it: which keys there are, what kind
+ * each value has and which words are allowed. Numbers are still text, because
+ * one message ("expected a whole number from 1 to 64") serves "x", "-1" and
+ * "65" alike; config_check.c reads them. NULL or 0: the key was not given.
+ */
+enum config_switch {
+	CONFIG_SWITCH_DEFAULT,
+	CONFIG_SWITCH_OFF,
+	CONFIG_SWITCH_ON,
+};
+
+struct config_raw_fault {
+	uint32_t on; /* bit 1 << enum storage_op */
+	char *rate;
+	char *offset;
+	char *length;
+	char *count;
+	int error; /* positive errno */
+};
+
+struct config_raw_delay {
+	uint32_t on;
+	int distribution; /* enum storage_delay_kind */
+	char *mean_us;
+	char *spread_us;
+};
+
+struct config_raw_disk {
+	char *name;
+	char *socket;
+	char *file;
+	char *null_size;
+	char *serial;
+	int cache; /* enum storage_cache */
+	enum config_switch read_only;
+	enum config_switch discard;
+	char *queues;
+	char *queue_size_max;
+	struct config_raw_fault *fault;
+	uint32_t fault_count;
+	struct config_raw_delay *delay;
+};
+
+/* "worker-cpus" is a text or a list, which libcyaml cannot express: it is read from the document. */
+struct config_raw {
+	char *workers;
+	char *poll_max_us;
+	int log_level; /* enum log_level; 0: not given */
+	struct config_raw_disk *disks;
+	uint32_t disks_count;
+};
+
+extern const cyaml_schema_value_t config_schema;
+
+/*
+ * Load text, which has been compared with the schema before. A failure is then
+ * an oversight of ours or a lack of memory: err quotes libcyaml. The caller
+ * frees *raw with config_raw_free().
+ */
+int config_raw_load(const char *text, size_t length, struct config_raw **raw, struct error *err);
+
+/* raw may be NULL, or built by hand with malloc(3). */
+void config_raw_free(struct config_raw *raw);
+
+#endif

@@ -1,0 +1,240 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/disk.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "control/disk_storage.h"
+#include "control/disk_vhost.h"
+#include "control/listener.h"
+
+#define DISK_OF(source, member) ((struct disk *)((char *)(source)-offsetof(struct disk, member)))
+
+static void finish_close(struct disk *disk)
+{
+	blk_destroy(&disk->blk);
+	storage_close(disk->storage);
+	disk->closed = true;
+	disk->host->changed(disk->host);
+}
+
+static void log_session(const struct disk *disk)
+{
+	struct blk_counters blk;
+	struct queue_counters queues;
+
+	blk_read_counters(&disk->blk, &blk, &queues);
+	log_info("disk %s: front end disconnected after %" PRIu64 " s; since the start %" PRIu64 " reads, %" PRIu64
+		 " writes, %" PRIu64 " flushes, %" PRIu64 " discards, %" PRIu64 " write-zeroes, %" PRIu64
+		 " errors, %" PRIu64 " kicks, %" PRIu64 " calls",
+		 disk->config->name, (clock_monotonic_ns() - disk->session_start_ns) / 1000000000,
+		 blk.ops[STORAGE_READ], blk.ops[STORAGE_WRITE], blk.ops[STORAGE_FLUSH], blk.ops[STORAGE_DISCARD],
+		 blk.ops[STORAGE_WRITE_ZEROES], blk.errors, queues.kicks, queues.calls);
+}
+
+static void end_session(struct disk *disk)
+{
+	loop_unwatch(disk->host->loop, &disk->connection);
+	if (!vhost_session_close(disk->session))
+		return; /* queues drain; disk_queue_stopped() comes back here */
+	vhost_session_free(disk->session);
+	disk->session = NULL;
+	log_session(disk);
+	if (disk->closing)
+		finish_close(disk);
+	else if (disk->listener.fd >= 0)
+		loop_watch(disk->host->loop, &disk->listener);
+	else
+		disk_close(disk); /* a connection that was handed over does not come back */
+	disk->host->changed(disk->host);
+}
+
+/* The session has done what it could; go on as it says. */
+static void session_progress(struct disk *disk, bool alive)
+{
+	if (!alive)
+		end_session(disk);
+	else if (vhost_session_busy(disk->session))
+		loop_unwatch(disk->host->loop, &disk->connection);
+	else
+		loop_watch(disk->host->loop, &disk->connection);
+}
+
+void disk_queue_stopped(struct disk *disk, const struct queue *queue)
+{
+	placement_release(disk->host->placement, queue->worker);
+	session_progress(disk, vhost_session_queue_stopped(disk->session, queue->index, queue->vq.avail_next));
+}
+
+static void connection_ready(struct loop_source *source)
+{
+	struct disk *disk = DISK_OF(source, connection);
+
+	session_progress(disk, vhost_session_readable(disk->session));
+}
+
+static void begin_session(struct disk *disk, int socket)
+{
+	disk->session = vhost_session_new(socket, disk->config->name, &disk_vhost_ops, disk);
+	disk->connection = (struct loop_source){.fd = socket, .ready = connection_ready};
+	if (!disk->session || loop_watch(disk->host->loop, &disk->connection) < 0) {
+		log_error("disk %s: no memory for a front end", disk->config->name);
+		if (disk->session)
+			vhost_session_free(disk->session);
+		else
+			close(socket);
+		disk->session = NULL;
+		return;
+	}
+	disk->session_start_ns = clock_monotonic_ns();
+	log_info("disk %s: front end connected", disk->config->name);
+	disk->host->changed(disk->host);
+}
+
+/* The peer has left, though we have not heard of it yet. */
+static bool hung_up(int socket)
+{
+	char byte;
+
+	return recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+}
+
+static void listener_ready(struct loop_source *source)
+{
+	struct disk *disk = DISK_OF(source, listener);
+	int socket;
+
+	if (disk->session && hung_up(disk->session->socket)) {
+		/* Who waits is the successor. It is let in when the old session is gone. */
+		loop_unwatch(disk->host->loop, &disk->listener);
+		end_session(disk);
+		return;
+	}
+	socket = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+	if (socket < 0) {
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+			log_error("disk %s: accepting a front end: %s; no more are accepted until this one leaves",
+				  disk->config->name, strerror(errno));
+			loop_unwatch(disk->host->loop, source);
+		}
+		return;
+	}
+	if (disk->session) {
+		log_warning("disk %s: a second front end came while one is connected, and was turned away",
+			    disk->config->name);
+		close(socket);
+		return;
+	}
+	begin_session(disk, socket);
+}
+
+static void watch_ready(struct loop_source *source)
+{
+	disk_refresh(DISK_OF(source, watch));
+}
+
+void disk_refresh(struct disk *disk)
+{
+	const uint64_t before = storage_size(disk->storage);
+	struct error err = {0};
+	int ret = storage_refresh(disk->storage, &err);
+	uint64_t now = storage_size(disk->storage);
+
+	if (ret < 0)
+		log_error("disk %s: %s", disk->config->name, err.text);
+	if (ret <= 0)
+		return;
+	if (now < before)
+		log_warning("disk %s shrank from %" PRIu64 " to %" PRIu64
+			    " bytes; what the guest has beyond is lost and gets I/O errors",
+			    disk->config->name, before, now);
+	else
+		log_info("disk %s grew from %" PRIu64 " to %" PRIu64 " bytes", disk->config->name, before, now);
+	if (disk->session)
+		vhost_session_config_changed(disk->session);
+}
+
+/* Listen on the configured path, or take what was handed over: a listening socket or a connected one. */
+static int open_socket(struct disk *disk, int *connected, struct error *err)
+{
+	const struct config_disk *config = disk->config;
+	int listening = 0;
+	socklen_t size = sizeof(listening);
+
+	*connected = -1;
+	disk->listener = (struct loop_source){.fd = -1, .ready = listener_ready};
+	if (config->socket_fd < 0) {
+		disk->listener.fd = listener_open(config->socket, err);
+		return disk->listener.fd < 0 ? disk->listener.fd : 0;
+	}
+	if (getsockopt(config->socket_fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 ||
+	    fcntl(config->socket_fd, F_SETFL, O_NONBLOCK) < 0)
+		return error_set(err, -errno, "file descriptor %d is not a socket: %s", config->socket_fd,
+				 strerror(errno));
+	if (listening)
+		disk->listener.fd = config->socket_fd;
+	else
+		*connected = config->socket_fd;
+	return 0;
+}
+
+static void close_listener(struct disk *disk)
+{
+	loop_unwatch(disk->host->loop, &disk->listener);
+	if (disk->listener.fd >= 0 && disk->config->socket_fd < 0)
+		listener_close(disk->listener.fd, disk->config->socket);
+	else if (disk->listener.fd >= 0)
+		close(disk->listener.fd);
+	disk->listener.fd = -1;
+}
+
+int disk_open(struct disk *disk, struct disk_host *host, const struct config_disk *config, struct error *err)
+{
+	int connected = -1, ret;
+
+	*disk = (struct disk){.host = host, .config = config};
+	ret = disk_storage_open(config, &disk->storage, err);
+	if (ret < 0)
+		return ret;
+	ret = blk_init(&disk->blk, config->name, config->serial[0] ? config->serial : config->name, config->queues,
+		       disk->storage, err);
+	if (ret == 0) {
+		ret = open_socket(disk, &connected, err);
+		if (ret == 0 && disk->listener.fd >= 0 && loop_watch(host->loop, &disk->listener) < 0)
+			ret = error_set(err, -ENOMEM, "disk %s: its socket cannot be watched", config->name);
+		if (ret < 0) {
+			close_listener(disk);
+			blk_destroy(&disk->blk);
+		}
+	}
+	if (ret < 0) {
+		storage_close(disk->storage);
+		return ret;
+	}
+	disk->watch = (struct loop_source){.fd = storage_watch_fd(disk->storage), .ready = watch_ready};
+	if (disk->watch.fd >= 0)
+		loop_watch(host->loop, &disk->watch);
+	if (connected >= 0)
+		begin_session(disk, connected);
+	return 0;
+}
+
+void disk_close(struct disk *disk)
+{
+	if (disk->closing)
+		return;
+	disk->closing = true;
+	close_listener(disk);
+	loop_unwatch(disk->host->loop, &disk->watch);
+	if (disk->session)
+		end_session(disk);
+	else
+		finish_close(disk);
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/loop.h"
+
+#include <errno.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+int loop_init(struct loop *loop)
+{
+	*loop = (struct loop){.epoll_fd = epoll_create1(EPOLL_CLOEXEC)};
+	return loop->epoll_fd < 0 ? -errno : 0;
+}
+
+void loop_destroy(struct loop *loop)
+{
+	close(loop->epoll_fd);
+}
+
+int loop_watch(struct loop *loop, struct loop_source *source)
+{
+	struct epoll_event event = {.events = EPOLLIN | EPOLLRDHUP, .data.ptr = source};
+
+	if (source->watched)
+		return 0;
+	if (epoll_ctl(loop->epoll_fd, EPOLL_CTL_ADD, source->fd, &event) < 0)
+		return -errno;
+	source->watched = true;
+	return 0;
+}
+
+void loop_unwatch(struct loop *loop, struct loop_source *source)
+{
+	if (!source->watched)
+		return;
+	epoll_ctl(loop->epoll_fd, EPOLL_CTL_DEL, source->fd, NULL);
+	source->watched = false;
+}
+
+void loop_run(struct loop *loop)
+{
+	struct epoll_event event;
+
+	while (!loop->quit) {
+		/* One at a time: what is called may take away any other source. */
+		if (epoll_wait(loop->epoll_fd, &event, 1, -1) == 1) {
+			struct loop_source *source = event.data.ptr;
+
+			source->ready(source);
+		}
+	}
+}

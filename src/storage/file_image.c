@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <linux/fs.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <unistd.h>
+
+#include "storage/file.h"
+
+static const char *const cache_names[] = {
+	[STORAGE_CACHE_NONE] = "none",
+	[STORAGE_CACHE_WRITEBACK] = "writeback",
+	[STORAGE_CACHE_WRITETHROUGH] = "writethrough",
+	[STORAGE_CACHE_DIRECTSYNC] = "directsync",
+	[STORAGE_CACHE_UNSAFE] = "unsafe",
+};
+
+static const char *kind_of(mode_t mode)
+{
+	switch (mode & S_IFMT) {
+	case S_IFDIR:
+		return "a directory";
+	case S_IFIFO:
+		return "a FIFO";
+	case S_IFSOCK:
+		return "a socket";
+	case S_IFCHR:
+		return "a character device";
+	default:
+		return "of an unknown type";
+	}
+}
+
+static int check_type(const struct file_storage *file, const struct stat *st, struct error *err)
+{
+	if (S_ISREG(st->st_mode) || S_ISBLK(st->st_mode))
+		return 0;
+	return error_set(err, -EINVAL, "disk %s: \"%s\" is %s: expected a regular file or a block device",
+			 file->storage.name, file->path, kind_of(st->st_mode));
+}
+
+static bool can_be_read(const char *path)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
+static int open_error(const struct file_storage *file, const struct storage_file_options *options, int error,
+		      struct error *err)
+{
+	const char *name = file->storage.name, *path = file->path;
+
+	switch (error) {
+	case ENOENT:
+		return error_set(
+			err, -error,
+			"disk %s: \"%s\" does not exist; create it (truncate -s SIZE FILE) or correct the path", name,
+			path);
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		if (!options->read_only && can_be_read(path))
+			return error_set(
+				err, -error,
+				"disk %s: \"%s\" may be read but not written by user %u (%s); set \"read-only: "
+				"true\" or allow writing",
+				name, path, geteuid(), strerror(error));
+		return error_set(err, -error, "disk %s: user %u may not open \"%s\" (%s); correct its owner or mode",
+				 name, geteuid(), path, strerror(error));
+	case EINVAL:
+		if (!file->direct)
+			break;
+		return error_set(
+			err, -error,
+			"disk %s: the file system of \"%s\" does not support O_DIRECT, which \"cache: %s\" needs; use "
+			"\"cache: %s\"",
+			name, path, cache_names[options->cache],
+			options->cache == STORAGE_CACHE_DIRECTSYNC ? "writethrough\" or \"cache: writeback"
+								   : "writeback");
+	case EBUSY:
+		return error_set(
+			err, -error,
+			"disk %s: \"%s\" is in use by this host: mounted, part of another device, or another disk "
+			"here; free it, or set \"read-only: true\"",
+			name, path);
+	}
+	return error_set(err, -error, "disk %s: cannot open \"%s\": %s", name, path, strerror(error));
+}
+
+int file_image_open(struct file_storage *file, const struct storage_file_options *options, struct stat *st,
+		    struct error *err)
+{
+	int flags = O_CLOEXEC | (options->read_only ? O_RDONLY : O_RDWR);
+	int ret;
+
+	file->direct = options->cache == STORAGE_CACHE_NONE || options->cache == STORAGE_CACHE_DIRECTSYNC;
+	/* Looked at first: opening a FIFO could wait, and opening a device can have effects. */
+	if (stat(file->path, st))
+		return open_error(file, options, errno, err);
+	ret = check_type(file, st, err);
+	if (ret)
+		return ret;
+	if (file->direct)
+		flags |= O_DIRECT;
+	/* The kernel's own users of a device (mounts, RAID, volume groups) know no image locks but these. */
+	if (S_ISBLK(st->st_mode) && !options->read_only)
+		flags |= O_EXCL;
+	file->fd = open(file->path, flags);
+	if (file->fd < 0)
+		return open_error(file, options, errno, err);
+	/* What is open now is what counts. */
+	if (fstat(file->fd, st))
+		return open_error(file, options, errno, err);
+	file->is_block = S_ISBLK(st->st_mode);
+	file->device = file->is_block ? st->st_rdev : st->st_dev;
+	return check_type(file, st, err);
+}
+
+int file_image_size(const struct file_storage *file, uint64_t *size)
+{
+	struct stat st;
+
+	if (file->is_block)
+		return ioctl(file->fd, BLKGETSIZE64, size) ? -errno : 0;
+	if (fstat(file->fd, &st))
+		return -errno;
+	*size = (uint64_t)st.st_size;
+	return 0;
+}

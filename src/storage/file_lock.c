@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <fcntl.h>
+#include <string.h>
+
+#include "base/log.h"
+#include "storage/file.h"
+
+/*
+ * Image locks as QEMU has them, so that neither opens what the other has open.
+ * Permission p is held by a read lock on byte HELD + p, and denied to others by
+ * one on byte DENIED + p. Each takes its locks first and then looks whether
+ * anybody has one on the opposite byte: of two who come at once, one or both
+ * are refused, never neither.
+ *
+ * The locks belong to the open file description: a second open in this process
+ * conflicts too, and they go when the descriptor is closed, however the process
+ * ends.
+ */
+#define HELD   100
+#define DENIED 200
+
+enum permission {
+	CONSISTENT_READ,
+	WRITE,
+	WRITE_UNCHANGED,
+	RESIZE,
+	PERMISSION_COUNT,
+};
+
+static struct flock byte_lock(short type, int byte)
+{
+	return (struct flock){.l_type = type, .l_whence = SEEK_SET, .l_start = byte, .l_len = 1};
+}
+
+static int take(int fd, int byte)
+{
+	struct flock lock = byte_lock(F_RDLCK, byte);
+
+	return fcntl(fd, F_OFD_SETLK, &lock) ? -errno : 0;
+}
+
+/* 0, or -EBUSY where anybody else has a lock on byte; *pid is then its process if the kernel tells, else not above 0.
+ */
+static int look(int fd, int byte, int *pid)
+{
+	struct flock lock = byte_lock(F_WRLCK, byte);
+
+	if (fcntl(fd, F_OFD_GETLK, &lock))
+		return -errno;
+	*pid = lock.l_pid;
+	return lock.l_type == F_UNLCK ? 0 : -EBUSY;
+}
+
+static int conflict(struct file_storage *file, int byte, int pid, struct error *err)
+{
+	bool writes = byte == HELD + WRITE;
+	char holder[64];
+
+	file_holder(file->fd, pid, holder, sizeof(holder));
+	if (file->storage.info.read_only && writes)
+		return error_set(err, -EBUSY,
+				 "disk %s: \"%s\" is open for writing by %s, so what is read from it would not be "
+				 "consistent: stop that first",
+				 file->storage.name, file->path, holder);
+	return error_set(
+		err, -EBUSY,
+		"disk %s: \"%s\" is in use by %s: only one may have it open for writing; stop the other, or open it "
+		"read-only in both",
+		file->storage.name, file->path, holder);
+}
+
+static int lock_image(struct file_storage *file, struct error *err)
+{
+	unsigned held = 1u << CONSISTENT_READ, denied = 1u << WRITE;
+	int pid = 0, ret;
+
+	if (!file->storage.info.read_only)
+		held |= 1u << WRITE;
+	for (int i = 0; i < PERMISSION_COUNT; i++) {
+		ret = held & (1u << i) ? take(file->fd, HELD + i) : 0;
+		if (!ret && (denied & (1u << i)))
+			ret = take(file->fd, DENIED + i);
+		/* A lock of another kind over these bytes, of the whole file perhaps. */
+		if (ret == -EAGAIN || ret == -EACCES) {
+			if (look(file->fd, HELD + i, &pid) != -EBUSY)
+				look(file->fd, DENIED + i, &pid);
+			return conflict(file, HELD + i, pid, err);
+		}
+		if (ret)
+			return ret;
+	}
+	for (int i = 0; i < PERMISSION_COUNT; i++) {
+		ret = denied & (1u << i) ? look(file->fd, HELD + i, &pid) : 0;
+		if (ret == -EBUSY)
+			return conflict(file, HELD + i, pid, err);
+		if (!ret && (held & (1u << i)))
+			ret = look(file->fd, DENIED + i, &pid);
+		if (ret == -EBUSY)
+			return conflict(file, DENIED + i, pid, err);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
+int file_lock(struct file_storage *file, struct error *err)
+{
+	int ret = lock_image(file, err);
+
+	if (ret && ret != -EBUSY) {
+		log_warning("disk %s: \"%s\" cannot be locked (%s): nothing keeps another program from writing to it",
+			    file->storage.name, file->path, strerror(-ret));
+		return 0;
+	}
+	return ret;
+}

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "storage/storage.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+int storage_poll(struct storage *storage, struct storage_thread *thread)
+{
+	int found = 0;
+
+	for (; storage; storage = storage->lower)
+		if (storage->ops->poll)
+			found += storage->ops->poll(storage, thread);
+	return found;
+}
+
+bool storage_needs_poll(const struct storage *storage)
+{
+	for (; storage; storage = storage->lower)
+		if (storage->ops->poll)
+			return true;
+	return false;
+}
+
+void storage_memory_changed(struct storage *storage, void *base, uint64_t length, bool added)
+{
+	for (; storage; storage = storage->lower)
+		if (storage->ops->memory_changed)
+			storage->ops->memory_changed(storage, base, length, added);
+}
+
+int storage_watch_fd(struct storage *storage)
+{
+	for (; storage; storage = storage->lower)
+		if (storage->ops->watch_fd)
+			return storage->ops->watch_fd(storage);
+	return -1;
+}
+
+int storage_refresh(struct storage *storage, struct error *err)
+{
+	int ret;
+
+	if (storage->ops->refresh)
+		return storage->ops->refresh(storage, err);
+	if (!storage->lower)
+		return 0;
+	ret = storage_refresh(storage->lower, err);
+	/* Also where nothing changed just now: another wrapper may have asked first. */
+	storage_set_size(storage, storage_size(storage->lower));
+	return ret;
+}
+
+void storage_close(struct storage *storage)
+{
+	if (storage)
+		storage->ops->close(storage);
+}
+
+/*
+ * Hand the full queue to the kernel. What fails for want of memory passes; a
+ * ring that takes nothing for ten seconds, or that is no ring of this thread's,
+ * never will, and a worker without one serves nobody.
+ */
+static void make_room(struct storage_thread *thread)
+{
+	const unsigned pause_us = 100, attempts = 100000;
+	int ret = 0;
+
+	for (unsigned i = 0; i < attempts; i++) {
+		thread->submits++;
+		ret = io_uring_submit(thread->ring);
+		if (ret > 0)
+			return;
+		if (ret != 0 && ret != -EINTR && ret != -EAGAIN && ret != -EBUSY)
+			break;
+		usleep(pause_us);
+	}
+	log_error("io_uring accepts no more requests from a worker: %s", strerror(-ret));
+	abort();
+}
+
+struct io_uring_sqe *storage_sqe(struct storage_thread *thread)
+{
+	struct io_uring_sqe *sqe;
+
+	while (__builtin_expect(!(sqe = io_uring_get_sqe(thread->ring)), 0))
+		make_room(thread);
+	memset(sqe, 0, sizeof(*sqe));
+	return sqe;
+}
+
+/* A Weyl sequence through a 64-bit mixer: any state will do, 0 too. */
+uint64_t storage_random(struct storage_thread *thread)
+{
+	uint64_t value = thread->random += 0x9e3779b97f4a7c15u;
+
+	value = (value ^ (value >> 30)) * 0xbf58476d1ce4e5b9u;
+	value = (value ^ (value >> 27)) * 0x94d049bb133111ebu;
+	return value ^ (value >> 31);
+}

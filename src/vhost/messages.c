@@ -1,0 +1,458 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vhost/messages.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/checked.h"
+#include "base/log.h"
+#include "vhost/memory.h"
+
+#define PROTOCOL_BIT (1ull << VHOST_USER_F_PROTOCOL_FEATURES)
+
+static int reply_u64(struct vhost_session *session, uint64_t value)
+{
+	session->msg.payload.u64 = value;
+	session->msg.header.size = sizeof(uint64_t);
+	return 1;
+}
+
+static void replace_fd(int *fd, int with)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = with;
+}
+
+void vhost_vrings_close(struct vhost_session *session)
+{
+	for (uint32_t i = 0; i < session->vring_count; i++) {
+		replace_fd(&session->vring[i].kick_fd, -1);
+		replace_fd(&session->vring[i].call_fd, -1);
+		replace_fd(&session->vring[i].err_fd, -1);
+	}
+}
+
+/* Back to the state before the rings were set up, but for the call and err descriptors, which are not sent anew. */
+static void reset_device_state(struct vhost_session *session)
+{
+	for (uint32_t i = 0; i < session->vring_count; i++) {
+		struct vhost_vring *vring = &session->vring[i];
+
+		replace_fd(&vring->kick_fd, -1);
+		*vring = (struct vhost_vring){.kick_fd = -1, .call_fd = vring->call_fd, .err_fd = vring->err_fd};
+	}
+	session->status = 0;
+	session->ops->reset(session->device);
+}
+
+static void unmap(struct vhost_session *session, const struct memmap_region *region)
+{
+	session->ops->memory_changed(session->device, region->host, region->size, false);
+	vhost_memory_unmap(region);
+}
+
+void vhost_memory_clear(struct vhost_session *session)
+{
+	for (uint32_t i = 0; i < session->memory.count; i++)
+		unmap(session, &session->memory.region[i]);
+	session->memory.count = 0;
+}
+
+static int add_region(struct vhost_session *session, const struct vhost_region_msg *msg, int fd, struct error *err)
+{
+	struct memmap_region region;
+	int ret = vhost_memory_map(&session->memory, msg, fd, &region, err);
+
+	if (ret < 0)
+		return ret;
+	session->ops->memory_changed(session->device, region.host, region.size, true);
+	/* Rings that were not in guest memory may be now. */
+	for (uint32_t i = 0; i < session->vring_count; i++)
+		session->vring[i].rejected = false;
+	return 0;
+}
+
+static int get_features(struct vhost_session *session, struct error *err)
+{
+	(void)err;
+	return reply_u64(session, session->ops->features(session->device) | PROTOCOL_BIT);
+}
+
+static int set_features(struct vhost_session *session, struct error *err)
+{
+	uint64_t features = session->msg.payload.u64;
+	uint64_t offered = session->ops->features(session->device) | PROTOCOL_BIT;
+
+	if (features & ~offered)
+		return error_set(err, -EINVAL, "features 0x%" PRIx64 " were not offered (0x%" PRIx64 " were)",
+				 features & ~offered, offered);
+	session->features = features;
+	session->ops->features_set(session->device, features & ~PROTOCOL_BIT);
+	return 0;
+}
+
+static int get_protocol_features(struct vhost_session *session, struct error *err)
+{
+	(void)err;
+	return reply_u64(session, VHOST_PROTOCOL_FEATURES);
+}
+
+static int set_protocol_features(struct vhost_session *session, struct error *err)
+{
+	uint64_t features = session->msg.payload.u64;
+
+	if (features & ~VHOST_PROTOCOL_FEATURES)
+		return error_set(err, -EINVAL, "protocol features 0x%" PRIx64 " were not offered",
+				 features & ~(uint64_t)VHOST_PROTOCOL_FEATURES);
+	session->protocol_features = features;
+	return 0;
+}
+
+static int nothing_to_do(struct vhost_session *session, struct error *err)
+{
+	(void)session;
+	(void)err;
+	return 0;
+}
+
+static int reset_owner(struct vhost_session *session, struct error *err)
+{
+	(void)err;
+	for (uint32_t i = 0; i < session->vring_count; i++)
+		session->vring[i].enabled = false;
+	return 0;
+}
+
+static int reset_device(struct vhost_session *session, struct error *err)
+{
+	(void)err;
+	reset_device_state(session);
+	return 0;
+}
+
+static int set_mem_table(struct vhost_session *session, struct error *err)
+{
+	struct vhost_msg *msg = &session->msg;
+	const struct vhost_memory_msg *table = &msg->payload.memory;
+	uint32_t count = table->count;
+
+	if (count > VHOST_MSG_MAX_REGIONS || count != msg->fd_count ||
+	    msg->header.size < offsetof(struct vhost_memory_msg, region) + count * sizeof(table->region[0]))
+		return error_set(err, -EPROTO,
+				 "%" PRIu32 " memory regions in %" PRIu32 " bytes with %u file descriptors, expected "
+				 "up to %d with a descriptor each",
+				 count, msg->header.size, msg->fd_count, VHOST_MSG_MAX_REGIONS);
+	vhost_memory_clear(session);
+	for (uint32_t i = 0; i < count; i++) {
+		int ret = add_region(session, &table->region[i], msg->fds[i], err);
+
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+static int get_max_mem_slots(struct vhost_session *session, struct error *err)
+{
+	(void)err;
+	return reply_u64(session, MEMMAP_MAX_REGIONS);
+}
+
+static int add_mem_reg(struct vhost_session *session, struct error *err)
+{
+	struct vhost_msg *msg = &session->msg;
+
+	return add_region(session, &msg->payload.region.region, msg->fd_count ? msg->fds[0] : -1, err);
+}
+
+static int rem_mem_reg(struct vhost_session *session, struct error *err)
+{
+	const struct vhost_region_msg *wanted = &session->msg.payload.region.region;
+	struct memmap_region region;
+
+	if (memmap_remove(&session->memory, wanted->guest_address, wanted->size, wanted->user_address, &region) < 0)
+		return error_set(err, -ENOENT, "no memory region at 0x%" PRIx64 " of 0x%" PRIx64 " bytes",
+				 wanted->guest_address, wanted->size);
+	unmap(session, &region);
+	return 0;
+}
+
+/* The vring that the message names; its index was checked before anything was stopped. */
+static struct vhost_vring *named_vring(struct vhost_session *session)
+{
+	return &session->vring[vhost_message_vring(session, &session->msg)];
+}
+
+static int set_vring_num(struct vhost_session *session, struct error *err)
+{
+	uint32_t size = session->msg.payload.state.num;
+
+	if (!is_power_of_two(size) || size > VIRTQ_MAX_SIZE)
+		return error_set(err, -EINVAL, "vring size %" PRIu32 ": expected a power of two up to %d", size,
+				 VIRTQ_MAX_SIZE);
+	named_vring(session)->size = size;
+	return 0;
+}
+
+static int set_vring_addr(struct vhost_session *session, struct error *err)
+{
+	const struct vhost_vring_addr_msg *addr = &session->msg.payload.addr;
+	struct vhost_vring *vring = named_vring(session);
+
+	(void)err;
+	vring->desc = addr->desc_user;
+	vring->avail = addr->avail_user;
+	vring->used = addr->used_user;
+	vring->rejected = false;
+	return 0;
+}
+
+static int set_vring_base(struct vhost_session *session, struct error *err)
+{
+	if (session->msg.payload.state.num > UINT16_MAX)
+		return error_set(err, -EINVAL, "vring base %" PRIu32 ": expected up to %d",
+				 session->msg.payload.state.num, UINT16_MAX);
+	named_vring(session)->base = (uint16_t)session->msg.payload.state.num;
+	return 0;
+}
+
+static int get_vring_base(struct vhost_session *session, struct error *err)
+{
+	struct vhost_vring *vring = named_vring(session);
+
+	(void)err;
+	vring->started = false;
+	replace_fd(&vring->kick_fd, -1);
+	session->msg.payload.state.num = vring->base;
+	return 1;
+}
+
+/* The eventfd of a SET_VRING_KICK, CALL or ERR; -1 where the peer polls instead. */
+static int take_eventfd(struct vhost_session *session, int *fd, struct error *err)
+{
+	bool none = session->msg.payload.u64 & VHOST_VRING_NOFD;
+
+	if (none != (session->msg.fd_count == 0))
+		return error_set(err, -EPROTO, "%u file descriptors, expected %s", session->msg.fd_count,
+				 none ? "none, as bit 8 says" : "one");
+	*fd = vhost_msg_take_fd(&session->msg, 0);
+	/* A descriptor that blocks would stop a worker and all its queues. */
+	if (*fd >= 0 && fcntl(*fd, F_SETFL, O_NONBLOCK) < 0)
+		return error_set(err, -errno, "a file descriptor that cannot be made non-blocking: %s",
+				 strerror(errno));
+	return 0;
+}
+
+static int set_vring_kick(struct vhost_session *session, struct error *err)
+{
+	struct vhost_vring *vring = named_vring(session);
+	int fd, ret = take_eventfd(session, &fd, err);
+
+	if (ret < 0)
+		return ret;
+	replace_fd(&vring->kick_fd, fd);
+	vring->started = true;
+	vring->rejected = false;
+	return 0;
+}
+
+static int set_vring_call(struct vhost_session *session, struct error *err)
+{
+	int index = vhost_message_vring(session, &session->msg);
+	struct vhost_vring *vring = &session->vring[index];
+	int fd, ret = take_eventfd(session, &fd, err);
+
+	if (ret < 0)
+		return ret;
+	replace_fd(&vring->call_fd, fd);
+	if (vring->running)
+		session->ops->queue_set_call(session->device, (uint32_t)index,
+					     fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0));
+	return 0;
+}
+
+static int set_vring_err(struct vhost_session *session, struct error *err)
+{
+	int fd, ret = take_eventfd(session, &fd, err);
+
+	if (ret < 0)
+		return ret;
+	replace_fd(&named_vring(session)->err_fd, fd);
+	return 0;
+}
+
+static int set_vring_enable(struct vhost_session *session, struct error *err)
+{
+	uint32_t on = session->msg.payload.state.num;
+
+	if (on > 1)
+		return error_set(err, -EINVAL, "SET_VRING_ENABLE with %" PRIu32 ", expected 0 or 1", on);
+	named_vring(session)->enabled = on;
+	return 0;
+}
+
+static int get_queue_num(struct vhost_session *session, struct error *err)
+{
+	(void)err;
+	return reply_u64(session, session->vring_count);
+}
+
+static int set_backend_req_fd(struct vhost_session *session, struct error *err)
+{
+	int fd = vhost_msg_take_fd(&session->msg, 0);
+
+	if (fd < 0)
+		return error_set(err, -EPROTO, "SET_BACKEND_REQ_FD came without a file descriptor");
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0) {
+		close(fd);
+		return error_set(err, -errno, "SET_BACKEND_REQ_FD: a descriptor that cannot be made non-blocking");
+	}
+	replace_fd(&session->backend_fd, fd);
+	return 0;
+}
+
+static int check_config(const struct vhost_msg *msg, struct error *err)
+{
+	const struct vhost_config_msg *config = &msg->payload.config;
+
+	if (config->size > VHOST_MAX_CONFIG_SIZE || msg->header.size < VHOST_CONFIG_HEADER_SIZE + config->size)
+		return error_set(err, -EPROTO,
+				 "%" PRIu32 " bytes of configuration in a message of %" PRIu32 ", expected up to %d",
+				 config->size, msg->header.size, VHOST_MAX_CONFIG_SIZE);
+	return 0;
+}
+
+static int get_config(struct vhost_session *session, struct error *err)
+{
+	struct vhost_config_msg *config = &session->msg.payload.config;
+	int ret = check_config(&session->msg, err);
+
+	if (ret < 0)
+		return ret;
+	ret = session->ops->get_config(session->device, config->offset, config->size, config->data);
+	if (ret < 0) {
+		log_warning("disk %s: the front end asked for bytes %" PRIu32 " to %" PRIu64
+			    " of the configuration space, which has fewer",
+			    session->name, config->offset, (uint64_t)config->offset + config->size);
+		/* "the back-end uses zero length of payload to indicate an error" */
+		session->msg.header.size = 0;
+	}
+	return 1;
+}
+
+static int set_config(struct vhost_session *session, struct error *err)
+{
+	const struct vhost_config_msg *config = &session->msg.payload.config;
+	int ret = check_config(&session->msg, err);
+
+	if (ret < 0)
+		return ret;
+	ret = session->ops->set_config(session->device, config->offset, config->size, config->data);
+	if (ret < 0)
+		return error_set(err, ret,
+				 "SET_CONFIG of %" PRIu32 " bytes at offset %" PRIu32 ", which cannot be written",
+				 config->size, config->offset);
+	return 0;
+}
+
+static int set_status(struct vhost_session *session, struct error *err)
+{
+	uint64_t status = session->msg.payload.u64;
+
+	if (status > UINT8_MAX)
+		return error_set(err, -EINVAL, "device status 0x%" PRIx64 ", expected 8 bits", status);
+	session->status = (uint8_t)status;
+	if (status == 0)
+		reset_device_state(session);
+	return 0;
+}
+
+static int get_status(struct vhost_session *session, struct error *err)
+{
+	(void)err;
+	return reply_u64(session, session->status);
+}
+
+/* How the message says which vring it means. */
+enum names {
+	NAMES_NONE,
+	NAMES_BY_STATE, /* u32 index */
+	NAMES_BY_U64,   /* bits 0-7 */
+};
+
+static const struct message {
+	int (*handle)(struct vhost_session *session, struct error *err);
+	enum vhost_touches touches;
+	enum names names;
+} messages[VHOST_REQUEST_COUNT] = {
+	[VHOST_GET_FEATURES] = {get_features, VHOST_TOUCHES_NONE, NAMES_NONE},
+	[VHOST_SET_FEATURES] = {set_features, VHOST_TOUCHES_ALL, NAMES_NONE},
+	[VHOST_SET_OWNER] = {nothing_to_do, VHOST_TOUCHES_NONE, NAMES_NONE},
+	[VHOST_RESET_OWNER] = {reset_owner, VHOST_TOUCHES_ALL, NAMES_NONE},
+	[VHOST_SET_MEM_TABLE] = {set_mem_table, VHOST_TOUCHES_ALL, NAMES_NONE},
+	[VHOST_SET_VRING_NUM] = {set_vring_num, VHOST_TOUCHES_ONE, NAMES_BY_STATE},
+	[VHOST_SET_VRING_ADDR] = {set_vring_addr, VHOST_TOUCHES_ONE, NAMES_BY_STATE},
+	[VHOST_SET_VRING_BASE] = {set_vring_base, VHOST_TOUCHES_ONE, NAMES_BY_STATE},
+	[VHOST_GET_VRING_BASE] = {get_vring_base, VHOST_TOUCHES_ONE, NAMES_BY_STATE},
+	[VHOST_SET_VRING_KICK] = {set_vring_kick, VHOST_TOUCHES_ONE, NAMES_BY_U64},
+	/* Guests mask and unmask interrupts at any time, which comes as this: the queue must not stop for it. */
+	[VHOST_SET_VRING_CALL] = {set_vring_call, VHOST_TOUCHES_NONE, NAMES_BY_U64},
+	[VHOST_SET_VRING_ERR] = {set_vring_err, VHOST_TOUCHES_ONE, NAMES_BY_U64},
+	[VHOST_GET_PROTOCOL_FEATURES] = {get_protocol_features, VHOST_TOUCHES_NONE, NAMES_NONE},
+	[VHOST_SET_PROTOCOL_FEATURES] = {set_protocol_features, VHOST_TOUCHES_NONE, NAMES_NONE},
+	[VHOST_GET_QUEUE_NUM] = {get_queue_num, VHOST_TOUCHES_NONE, NAMES_NONE},
+	[VHOST_SET_VRING_ENABLE] = {set_vring_enable, VHOST_TOUCHES_ONE, NAMES_BY_STATE},
+	[VHOST_SET_BACKEND_REQ_FD] = {set_backend_req_fd, VHOST_TOUCHES_NONE, NAMES_NONE},
+	[VHOST_GET_CONFIG] = {get_config, VHOST_TOUCHES_NONE, NAMES_NONE},
+	[VHOST_SET_CONFIG] = {set_config, VHOST_TOUCHES_NONE, NAMES_NONE},
+	[VHOST_RESET_DEVICE] = {reset_device, VHOST_TOUCHES_ALL, NAMES_NONE},
+	[VHOST_GET_MAX_MEM_SLOTS] = {get_max_mem_slots, VHOST_TOUCHES_NONE, NAMES_NONE},
+	[VHOST_ADD_MEM_REG] = {add_mem_reg, VHOST_TOUCHES_ALL, NAMES_NONE},
+	[VHOST_REM_MEM_REG] = {rem_mem_reg, VHOST_TOUCHES_ALL, NAMES_NONE},
+	[VHOST_SET_STATUS] = {set_status, VHOST_TOUCHES_NONE, NAMES_NONE},
+	[VHOST_GET_STATUS] = {get_status, VHOST_TOUCHES_NONE, NAMES_NONE},
+};
+
+static const struct message *find_message(const struct vhost_msg *msg)
+{
+	return &messages[msg->header.request < VHOST_REQUEST_COUNT ? msg->header.request : 0];
+}
+
+enum vhost_touches vhost_message_touches(const struct vhost_msg *msg)
+{
+	/* Status 0 is a reset; other values are for the record. */
+	if (msg->header.request == VHOST_SET_STATUS && msg->payload.u64 == 0)
+		return VHOST_TOUCHES_ALL;
+	return find_message(msg)->touches;
+}
+
+int vhost_message_vring(const struct vhost_session *session, const struct vhost_msg *msg)
+{
+	uint64_t index = UINT64_MAX;
+
+	switch (find_message(msg)->names) {
+	case NAMES_BY_STATE:
+		index = msg->payload.state.index;
+		break;
+	case NAMES_BY_U64:
+		index = msg->payload.u64 & ~(uint64_t)VHOST_VRING_NOFD;
+		break;
+	case NAMES_NONE:
+		break;
+	}
+	return index < session->vring_count ? (int)index : -1;
+}
+
+int vhost_message_handle(struct vhost_session *session, struct error *err)
+{
+	const struct message *message = find_message(&session->msg);
+
+	if (message->names != NAMES_NONE && vhost_message_vring(session, &session->msg) < 0)
+		return error_set(err, -EINVAL, "a vring that does not exist, expected 0 to %" PRIu32,
+				 session->vring_count - 1);
+	return message->handle(session, err);
+}

@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STRAIT_VHOST_MESSAGES_H
+#define STRAIT_VHOST_MESSAGES_H
+
+#include "vhost/session.h"
+
+/* Which vrings a message touches: they are stopped before it is carried out. */
+enum vhost_touches {
+	VHOST_TOUCHES_NONE,
+	VHOST_TOUCHES_ONE, /* the vring that it names */
+	VHOST_TOUCHES_ALL,
+};
+
+enum vhost_touches vhost_message_touches(const struct vhost_msg *msg);
+
+/*
+ * The vring a message names, or -1 where it names none that exists. Only for
+ * messages that touch one or set its call descriptor.
+ */
+int vhost_message_vring(const struct vhost_session *session, const struct vhost_msg *msg);
+
+/*
+ * Carry out session->msg, the vrings it touches being stopped. 1: the message
+ * has become its own reply; 0: done; negative errno with err set: refused.
+ */
+int vhost_message_handle(struct vhost_session *session, struct error *err);
+
+/* Close the descriptors of all vrings, which are stopped. */
+void vhost_vrings_close(struct vhost_session *session);
+
+/* Unmap all guest memory. No queue runs. */
+void vhost_memory_clear(struct vhost_session *session);
+
+/* What vhost_session offers of the protocol. */
+#define VHOST_PROTOCOL_FEATURES                                                                                        \
+	(1ull << VHOST_PROTOCOL_F_MQ | 1ull << VHOST_PROTOCOL_F_REPLY_ACK | 1ull << VHOST_PROTOCOL_F_BACKEND_REQ |     \
+	 1ull << VHOST_PROTOCOL_F_CONFIG | 1ull << VHOST_PROTOCOL_F_RESET_DEVICE |                                     \
+	 1ull << VHOST_PROTOCOL_F_CONFIGURE_MEM_SLOTS | 1ull << VHOST_PROTOCOL_F_STATUS)
+
+static inline bool vhost_has_protocol_feature(const struct vhost_session *session, enum vhost_protocol_feature bit)
+{
+	return session->protocol_features >> bit & 1;
+}
+
+#endif

@@ -1,0 +1,250 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "vhost/session.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/log.h"
+#include "vhost/messages.h"
+
+struct vhost_session *vhost_session_new(int socket, const char *name, const struct vhost_ops *ops, void *device)
+{
+	struct vhost_session *session = calloc(1, sizeof(*session));
+
+	if (!session)
+		return NULL;
+	session->socket = socket;
+	session->name = name;
+	session->ops = ops;
+	session->device = device;
+	session->backend_fd = -1;
+	session->vring_count = ops->queue_count(device);
+	vhost_reader_init(&session->reader);
+	for (uint32_t i = 0; i < VHOST_MAX_QUEUES; i++)
+		session->vring[i] = (struct vhost_vring){.kick_fd = -1, .call_fd = -1, .err_fd = -1};
+	return session;
+}
+
+static const char *request_name(uint32_t request)
+{
+	const char *name = vhost_msg_rule(request)->name;
+
+	return name ? name : "unknown request";
+}
+
+static int duplicate(int fd)
+{
+	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+}
+
+static void start_vring(struct vhost_session *session, uint32_t index)
+{
+	struct vhost_vring *vring = &session->vring[index];
+	struct error err = {0};
+	const struct vhost_queue_setup setup = {
+		.ring = {.map = &session->memory,
+			 .size = vring->size,
+			 .base = vring->base,
+			 .desc = vring->desc,
+			 .avail = vring->avail,
+			 .used = vring->used,
+			 .event_idx = session->features >> VIRTIO_RING_F_EVENT_IDX & 1,
+			 .indirect = session->features >> VIRTIO_RING_F_INDIRECT_DESC & 1},
+		.kick_fd = duplicate(vring->kick_fd),
+		.call_fd = duplicate(vring->call_fd),
+		.err_fd = duplicate(vring->err_fd),
+	};
+
+	if (session->ops->queue_start(session->device, index, &setup, &err) < 0) {
+		log_error("disk %s: queue %" PRIu32 " cannot start: %s", session->name, index, err.text);
+		vring->rejected = true;
+		return;
+	}
+	vring->running = true;
+}
+
+/* vhost-user.rst, "Ring states": a ring runs when it is started and enabled. */
+static void start_ready_vrings(struct vhost_session *session)
+{
+	bool all_enabled = !(session->features >> VHOST_USER_F_PROTOCOL_FEATURES & 1);
+
+	for (uint32_t i = 0; i < session->vring_count; i++) {
+		const struct vhost_vring *vring = &session->vring[i];
+
+		if (vring->started && (vring->enabled || all_enabled) && vring->size && !vring->running &&
+		    !vring->rejected && session->memory.count)
+			start_vring(session, i);
+	}
+}
+
+static void stop_vring(struct vhost_session *session, uint32_t index)
+{
+	if (!session->vring[index].running)
+		return;
+	session->stopping++;
+	session->ops->queue_stop(session->device, index);
+}
+
+static void stop_touched(struct vhost_session *session)
+{
+	switch (vhost_message_touches(&session->msg)) {
+	case VHOST_TOUCHES_ONE: {
+		int index = vhost_message_vring(session, &session->msg);
+
+		if (index >= 0)
+			stop_vring(session, (uint32_t)index);
+		break;
+	}
+	case VHOST_TOUCHES_ALL:
+		for (uint32_t i = 0; i < session->vring_count; i++)
+			stop_vring(session, i);
+		break;
+	case VHOST_TOUCHES_NONE:
+		break;
+	}
+}
+
+static bool send_reply(struct vhost_session *session)
+{
+	int ret;
+
+	session->msg.header.flags = VHOST_FLAG_VERSION | VHOST_FLAG_REPLY;
+	session->msg.fd_count = 0;
+	ret = vhost_send(session->socket, &session->msg);
+	if (ret < 0)
+		log_error("disk %s: the front end does not take the reply to %s: %s; connection closed", session->name,
+			  request_name(session->msg.header.request), strerror(-ret));
+	return ret == 0;
+}
+
+/* Carry out the message whose vrings are stopped. False: the session is over. */
+static bool finish_message(struct vhost_session *session)
+{
+	bool acknowledge = session->msg.header.flags & VHOST_FLAG_NEED_REPLY &&
+			   vhost_has_protocol_feature(session, VHOST_PROTOCOL_F_REPLY_ACK);
+	const char *name = request_name(session->msg.header.request);
+	struct error err = {0};
+	int ret = vhost_message_handle(session, &err);
+	bool alive = ret >= 0;
+
+	vhost_msg_close_fds(&session->msg);
+	if (ret < 0) {
+		log_error("disk %s: %s refused: %s%s", session->name, name, err.text,
+			  acknowledge ? "" : "; connection closed");
+		alive = acknowledge;
+	}
+	if (alive && ret <= 0 && acknowledge) {
+		session->msg.payload.u64 = ret < 0;
+		session->msg.header.size = sizeof(uint64_t);
+		ret = 1;
+	}
+	if (alive && ret == 1)
+		alive = send_reply(session);
+	if (alive)
+		start_ready_vrings(session);
+	return alive;
+}
+
+/* A message's form: known, of the right size, with no more descriptors than it may have. */
+static bool check_message(struct vhost_session *session)
+{
+	const struct vhost_header *header = &session->msg.header;
+	const struct vhost_msg_rule *rule = vhost_msg_rule(header->request);
+	const char *problem = NULL;
+
+	if ((header->flags & VHOST_FLAG_VERSION_MASK) != VHOST_FLAG_VERSION || header->flags & VHOST_FLAG_REPLY)
+		problem = "has flags that no request has";
+	else if (!rule->name)
+		problem = "is not known";
+	else if (header->size < rule->size_min || header->size > rule->size_max)
+		problem = "has a payload of the wrong size";
+	else if (session->msg.fd_count > rule->fds_max)
+		problem = "has more file descriptors than belong to it";
+	if (!problem)
+		return true;
+	log_error("disk %s: request %" PRIu32 " (%s, %" PRIu32 " bytes, %u file descriptors) %s; connection closed",
+		  session->name, header->request, request_name(header->request), header->size, session->msg.fd_count,
+		  problem);
+	vhost_msg_close_fds(&session->msg);
+	return false;
+}
+
+bool vhost_session_readable(struct vhost_session *session)
+{
+	/* A front end that never stops talking has to share the thread with the others. */
+	for (int budget = 64; budget && !session->stopping && !session->closing; budget--) {
+		int ret = vhost_recv(session->socket, &session->reader, &session->msg);
+
+		if (ret == 0)
+			return true;
+		if (ret == -EPROTO)
+			log_error("disk %s: the front end sent %s; connection closed", session->name,
+				  session->reader.reason);
+		else if (ret < 0 && ret != -ECONNRESET)
+			log_error("disk %s: receiving from the front end: %s; connection closed", session->name,
+				  strerror(-ret));
+		if (ret < 0 || !check_message(session))
+			return false;
+		log_debug("disk %s: %s", session->name, request_name(session->msg.header.request));
+		stop_touched(session);
+		if (!session->stopping && !finish_message(session))
+			return false;
+	}
+	return true;
+}
+
+bool vhost_session_queue_stopped(struct vhost_session *session, uint32_t index, uint16_t base)
+{
+	struct vhost_vring *vring = &session->vring[index];
+
+	vring->running = false;
+	vring->base = base;
+	if (--session->stopping > 0)
+		return true;
+	if (session->closing)
+		return false;
+	return finish_message(session) && vhost_session_readable(session);
+}
+
+bool vhost_session_close(struct vhost_session *session)
+{
+	session->closing = true;
+	/* Queues that a message has asked to stop are on their way already. */
+	if (session->stopping)
+		return false;
+	for (uint32_t i = 0; i < session->vring_count; i++)
+		stop_vring(session, i);
+	return session->stopping == 0;
+}
+
+void vhost_session_free(struct vhost_session *session)
+{
+	vhost_memory_clear(session);
+	vhost_vrings_close(session);
+	session->ops->reset(session->device);
+	vhost_reader_free(&session->reader);
+	vhost_msg_close_fds(&session->msg);
+	if (session->backend_fd >= 0)
+		close(session->backend_fd);
+	close(session->socket);
+	free(session);
+}
+
+void vhost_session_config_changed(struct vhost_session *session)
+{
+	const struct vhost_msg msg = {
+		.header = {.request = VHOST_BACKEND_CONFIG_CHANGE_MSG, .flags = VHOST_FLAG_VERSION}};
+
+	if (session->backend_fd < 0 || !vhost_has_protocol_feature(session, VHOST_PROTOCOL_F_CONFIG)) {
+		log_warning("disk %s: the front end does not listen for changes of the configuration space; the guest "
+			    "sees the new size after a reset",
+			    session->name);
+		return;
+	}
+	if (vhost_send(session->backend_fd, &msg) < 0)
+		log_warning("disk %s: the front end does not take the notice of a configuration change", session->name);
+}

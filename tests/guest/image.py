@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Builds the guest: a Debian kernel, and an initramfs with just what the tests run in it.
+
+Built once and kept under a name made of the hash of everything that goes in (scripts by content, the machine's
+programs by size and time), so that a new kernel, another fio or an edited script makes a new one, and two tests that start together build it once."""
+
+import contextlib
+import fcntl
+import glob
+import hashlib
+import lzma
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+from collections import namedtuple
+
+from . import slim
+from .errors import GuestError
+
+Image = namedtuple("Image", "kernel initramfs")
+
+META_PACKAGE = "linux-image-cloud-amd64"
+MODULES = ("virtio_pci", "virtio_blk", "virtio_console")
+# what the guest runs besides busybox, and the package that has it
+PROGRAMS = {"fio": "fio", "mke2fs": "e2fsprogs", "e2fsck": "e2fsprogs", "resize2fs": "e2fsprogs",
+            "blkdiscard": "util-linux"}
+LINKS = {"mkfs.ext4": "mke2fs", "fsck.ext4": "e2fsck"}
+FILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "files")
+_SEARCH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
+
+
+def build_image(cache, progress=lambda text: None):
+    """Return the Image in the directory `cache`, built if it is not there. `progress` hears of the long steps."""
+    os.makedirs(cache, exist_ok=True)
+    with _locked(os.path.join(cache, "lock")):
+        deb = _kernel_package(cache, progress)
+        programs = {"busybox": _tool("busybox", "busybox-static")}
+        programs.update((name, _tool(name, package)) for name, package in PROGRAMS.items())
+        target = os.path.join(cache, "image-" + _key(deb, programs))
+        if not os.path.isdir(target):
+            progress("build the guest's initramfs")
+            with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as work:
+                ready = os.path.join(work, "image")
+                os.mkdir(ready)
+                _build(deb, programs, work, ready)
+                for old in glob.glob(os.path.join(cache, "image-*")):
+                    shutil.rmtree(old)
+                os.rename(ready, target)
+    return Image(os.path.join(target, "vmlinuz"), os.path.join(target, "initramfs"))
+
+
+@contextlib.contextmanager
+def _locked(path):
+    with open(path, "w", encoding="ascii") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield
+
+
+def _output(*argv, cwd=None):
+    try:
+        done = subprocess.run(argv, cwd=cwd, env={**os.environ, "LC_ALL": "C", "PATH": _SEARCH}, text=True,
+                              capture_output=True, check=False)
+    except FileNotFoundError as e:
+        raise GuestError(f"cannot build the guest: {argv[0]} is not installed") from e
+    if done.returncode != 0:
+        raise GuestError(f"cannot build the guest: {' '.join(argv)}: {done.stderr.strip() or done.returncode}")
+    return done.stdout
+
+
+def _tool(name, package):
+    path = shutil.which(name, path=_SEARCH)
+    if not path:
+        raise GuestError(f"cannot build the guest: {name} is missing: install the package {package}")
+    return os.path.realpath(path)
+
+
+def _kernel_package(cache, progress):
+    """The kernel's .deb in the cache, downloaded if it is not there. A cached one does when apt knows of none."""
+    cached = glob.glob(os.path.join(cache, "linux-image-*.deb"))
+    try:
+        known = re.search(r"^Depends: (linux-image-\S+) \(= (\S+)\)",
+                          _output("apt-cache", "show", "--no-all-versions", META_PACKAGE), re.M)
+        if not known:
+            raise GuestError(f"cannot build the guest: apt does not say which kernel {META_PACKAGE} is")
+    except GuestError:
+        if cached:
+            return max(cached, key=os.path.getmtime)
+        raise
+    name, version = known.groups()
+    deb = os.path.join(cache, f"{name}_{version.replace(':', '_')}.deb")
+    if not os.path.exists(deb):
+        progress(f"download the package {name} (about 30 MB, not installed)")
+        with tempfile.TemporaryDirectory(dir=cache, prefix="download-") as work:
+            _output("apt-get", "-q", "download", f"{name}={version}", cwd=work)
+            os.rename(glob.glob(os.path.join(work, "*.deb"))[0], deb)
+        for old in cached:
+            os.unlink(old)
+    return deb
+
+
+def _libraries(path):
+    """The shared libraries of a program, where the loader finds them; none for a static one."""
+    done = subprocess.run(["ldd", path], text=True, capture_output=True, check=False)
+    return re.findall(r"(/\S+) \(0x", done.stdout) if done.returncode == 0 else []
+
+
+def _key(deb, programs):
+    h = hashlib.sha256(os.path.basename(deb).encode())
+    for path in sorted(glob.glob(os.path.join(FILES, "*"))) + [os.path.abspath(__file__), slim.__file__]:
+        with open(path, "rb") as f:
+            h.update(f.read())
+    for program in sorted(programs.values()):
+        for path in [program, *_libraries(program)]:
+            status = os.stat(path)
+            h.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
+    return h.hexdigest()[:16]
+
+
+def _build(deb, programs, work, ready):
+    tree, root = os.path.join(work, "package"), os.path.join(work, "root")
+    _output("dpkg", "-x", deb, tree)
+    for name in ("bin", "etc", "lib", "lib64", "proc", "sys", "dev", "modules"):
+        os.makedirs(os.path.join(root, name))
+    _add_modules(tree, os.path.join(root, "modules"))
+    _add_programs(programs, work, root)
+    shutil.copy2(os.path.join(FILES, "init"), os.path.join(root, "init"))
+    shutil.copy2(os.path.join(FILES, "agent"), os.path.join(root, "agent"))
+    shutil.copy(os.path.join(FILES, "inittab"), os.path.join(root, "etc", "inittab"))
+    for script in ("init", "agent"):
+        os.chmod(os.path.join(root, script), 0o755)
+    # not compressed: unpacking it in an emulated guest takes longer than reading it
+    names = sorted(os.path.relpath(os.path.join(d, n), root) for d, dirs, files in os.walk(root) for n in dirs + files)
+    with open(os.path.join(ready, "initramfs"), "wb") as out:
+        try:
+            subprocess.run(["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], cwd=root, stdout=out, check=True,
+                           input="\n".join(names).encode())
+        except FileNotFoundError as e:
+            raise GuestError("cannot build the guest: cpio is missing: install the package cpio") from e
+    shutil.copy(glob.glob(os.path.join(tree, "boot", "vmlinuz-*"))[0], os.path.join(ready, "vmlinuz"))
+
+
+def _add_modules(tree, into):
+    """Copy MODULES and what they need; the file `order` lists them so that insmod can load each in turn."""
+    found = {}
+    for path in glob.glob(os.path.join(tree, "lib/modules/*/kernel/**/*.ko*"), recursive=True):
+        found[os.path.basename(path).split(".")[0].replace("-", "_")] = path
+    order = []
+
+    def add(name):
+        if name in order or name not in found:  # not found: built in
+            return
+        for needed in _output("modinfo", "-F", "depends", found[name]).strip().split(","):
+            if needed:
+                add(needed.replace("-", "_"))
+        order.append(name)
+
+    for name in MODULES:
+        add(name)
+    for name in order:
+        opener = lzma.open if found[name].endswith(".xz") else open
+        with opener(found[name], "rb") as src, open(os.path.join(into, name + ".ko"), "wb") as dst:
+            shutil.copyfileobj(src, dst)
+    with open(os.path.join(into, "order"), "w", encoding="ascii") as f:
+        f.writelines(name + ".ko\n" for name in order)
+
+
+def _add_programs(programs, work, root):
+    """Copy the programs into /bin and the libraries into /lib, except the loader, whose place is fixed."""
+    stubs = slim.stub_libraries(programs["fio"], os.path.join(work, "stubs"))
+    for name, path in programs.items():
+        shutil.copy(path, os.path.join(root, "bin", name))
+        libraries = slim.without(path, stubs, _libraries) if name == "fio" else _libraries(path)
+        for library in libraries:
+            place = "lib64" if "/ld-" in library else "lib"
+            shutil.copy(library, os.path.join(root, place, os.path.basename(library)))
+    for name, target in LINKS.items():
+        os.symlink(target, os.path.join(root, "bin", name))

@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "harness.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Who may have an image open beside whom: two of ours, and one of ours beside QEMU's own programs. */
+
+static int try_open(const char *path, bool read_only, struct storage **storage, struct error *err)
+{
+	struct storage_file_options options = {.path = path, .cache = STORAGE_CACHE_WRITEBACK, .read_only = read_only};
+
+	memset(err, 0, sizeof(*err));
+	return storage_file_open("vda", &options, storage, err);
+}
+
+static void must_open(const char *path, bool read_only, struct storage **storage)
+{
+	struct error err;
+
+	if (try_open(path, read_only, storage, &err))
+		fail_msg("%s", err.text);
+}
+
+static void must_refuse(const char *path, bool read_only, const char *who)
+{
+	struct storage *storage;
+	struct error err;
+
+	assert_int_equal(try_open(path, read_only, &storage, &err), -EBUSY);
+	assert_contains(err.text, path);
+	assert_contains(err.text, who);
+}
+
+static void a_writer_is_alone_in_this_process(void **state)
+{
+	const char *path = make_file("disk", 65536), *us = "another disk of this process";
+	struct storage *first, *second;
+
+	(void)state;
+	must_open(path, false, &first);
+	must_refuse(path, false, us);
+	must_refuse(path, true, us);
+	storage_close(first);
+	/* Neither the one that was closed nor those that were refused have left a lock. */
+	must_open(path, true, &first);
+	must_refuse(path, false, us);
+	must_open(path, true, &second);
+	storage_close(first);
+	must_refuse(path, false, us);
+	storage_close(second);
+	must_open(path, false, &first);
+	storage_close(first);
+}
+
+/* A link is another name of the same image. */
+static void another_name_is_no_way_round(void **state)
+{
+	const char *path = make_file("disk", 65536), *other = in_directory("link");
+	struct storage *storage;
+
+	(void)state;
+	assert_int_equal(link(path, other), 0);
+	must_open(path, false, &storage);
+	must_refuse(other, false, "another disk of this process");
+	storage_close(storage);
+}
+
+/* A lock of the old kind, over the whole file, by a process the kernel names. */
+static void other_locks_count(void **state)
+{
+	const char *path = make_file("disk", 65536);
+	struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+	int ready[2], status;
+	char byte, who[64];
+	pid_t child;
+
+	(void)state;
+	assert_int_equal(pipe(ready), 0);
+	child = fork();
+	assert_true(child >= 0);
+	if (!child) {
+		int fd = open(path, O_RDWR);
+
+		if (fd < 0 || fcntl(fd, F_SETLK, &lock) || write(ready[1], "x", 1) != 1)
+			_exit(1);
+		pause();
+		_exit(0);
+	}
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	snprintf(who, sizeof(who), "process %d (", child);
+	must_refuse(path, false, who);
+	must_refuse(path, true, who);
+	kill(child, SIGKILL);
+	waitpid(child, &status, 0);
+	close(ready[0]);
+	close(ready[1]);
+}
+
+static bool have(const char *program)
+{
+	char command[128];
+
+	snprintf(command, sizeof(command), "command -v %s >/dev/null 2>&1", program);
+	return system(command) == 0;
+}
+
+#define need(program)                                                                                                  \
+	do {                                                                                                           \
+		if (!have(program))                                                                                    \
+			skip_because("%s is not installed", program);                                                  \
+	} while (0)
+
+/* qemu-io with an image open, waiting for commands. */
+struct qemu_io {
+	pid_t pid;
+	FILE *commands, *answers;
+};
+
+/* False where it would not open the image. */
+static bool qemu_io_start(struct qemu_io *qemu, const char *path, bool read_only)
+{
+	int in[2], out[2], status;
+	char line[256];
+
+	assert_int_equal(pipe2(in, O_CLOEXEC), 0);
+	assert_int_equal(pipe2(out, O_CLOEXEC), 0);
+	qemu->pid = fork();
+	assert_true(qemu->pid >= 0);
+	if (!qemu->pid) {
+		dup2(in[0], STDIN_FILENO);
+		dup2(out[1], STDOUT_FILENO);
+		if (freopen("/dev/null", "w", stderr))
+			execlp("qemu-io", "qemu-io", "-f", "raw", read_only ? "-r" : path, read_only ? path : NULL,
+			       NULL);
+		_exit(127);
+	}
+	close(in[0]);
+	close(out[1]);
+	qemu->commands = fdopen(in[1], "w");
+	qemu->answers = fdopen(out[0], "r");
+	/* It answers when the image is open, and ends where it cannot be. */
+	fprintf(qemu->commands, "length\n");
+	fflush(qemu->commands);
+	if (fgets(line, sizeof(line), qemu->answers))
+		return true;
+	fclose(qemu->commands);
+	fclose(qemu->answers);
+	waitpid(qemu->pid, &status, 0);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 1);
+	return false;
+}
+
+static void qemu_io_stop(struct qemu_io *qemu)
+{
+	int status;
+
+	fprintf(qemu->commands, "quit\n");
+	fclose(qemu->commands);
+	waitpid(qemu->pid, &status, 0);
+	fclose(qemu->answers);
+}
+
+static void qemu_keeps_us_out(void **state)
+{
+	const char *path = make_file("disk", 65536);
+	struct storage *storage;
+	struct qemu_io qemu;
+	char who[64];
+
+	(void)state;
+	need("qemu-io");
+	signal(SIGPIPE, SIG_IGN);
+	assert_true(qemu_io_start(&qemu, path, false));
+	snprintf(who, sizeof(who), "process %d (qemu-io)", qemu.pid);
+	must_refuse(path, false, who);
+	must_refuse(path, true, who);
+	qemu_io_stop(&qemu);
+	must_open(path, false, &storage);
+	storage_close(storage);
+}
+
+static void we_keep_qemu_out(void **state)
+{
+	const char *path = make_file("disk", 65536);
+	struct storage *storage;
+	struct qemu_io qemu;
+
+	(void)state;
+	need("qemu-io");
+	signal(SIGPIPE, SIG_IGN);
+	for (int read_only = 0; read_only < 2; read_only++) {
+		must_open(path, read_only, &storage);
+		assert_false(qemu_io_start(&qemu, path, false));
+		storage_close(storage);
+		assert_true(qemu_io_start(&qemu, path, false));
+		qemu_io_stop(&qemu);
+	}
+}
+
+static void readers_get_along_with_qemu(void **state)
+{
+	const char *path = make_file("disk", 65536);
+	struct storage *storage;
+	struct qemu_io qemu;
+
+	(void)state;
+	need("qemu-io");
+	signal(SIGPIPE, SIG_IGN);
+	must_open(path, true, &storage);
+	assert_true(qemu_io_start(&qemu, path, true));
+	storage_close(storage);
+	must_open(path, true, &storage);
+	qemu_io_stop(&qemu);
+	storage_close(storage);
+}
+
+static int qemu_img(const char *command, const char *path)
+{
+	const char *size = !strncmp(command, "resize", 6) ? "1M" : "";
+	char line[1024];
+
+	snprintf(line, sizeof(line), "qemu-img %s '%s' %s >/dev/null 2>&1", command, path, size);
+	return system(line);
+}
+
+static void qemu_img_does_not_touch_our_disk(void **state)
+{
+	const char *path = make_file("disk", 65536);
+	struct storage *storage;
+
+	(void)state;
+	need("qemu-img");
+	must_open(path, false, &storage);
+	assert_int_not_equal(qemu_img("bench -w -c 1 -f raw", path), 0);
+	assert_int_not_equal(qemu_img("resize -f raw", path), 0);
+	/* QEMU's tools share what they only look at with a writer, one of QEMU's or ours. */
+	assert_int_equal(qemu_img("info -f raw", path), 0);
+	storage_close(storage);
+	must_open(path, true, &storage);
+	assert_int_equal(qemu_img("info -f raw", path), 0);
+	assert_int_not_equal(qemu_img("bench -w -c 1 -f raw", path), 0);
+	storage_close(storage);
+	assert_int_equal(qemu_img("bench -w -c 1 -f raw", path), 0);
+	assert_int_equal(qemu_img("resize -f raw", path), 0);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(a_writer_is_alone_in_this_process),
+		cmocka_unit_test(another_name_is_no_way_round),
+		cmocka_unit_test(other_locks_count),
+		cmocka_unit_test(qemu_keeps_us_out),
+		cmocka_unit_test(we_keep_qemu_out),
+		cmocka_unit_test(readers_get_along_with_qemu),
+		cmocka_unit_test(qemu_img_does_not_touch_our_disk),
+	};
+
+	return cmocka_run_group_tests(tests, make_directory, remove_directory);
+}
