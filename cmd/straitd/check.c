@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "check_place.h"
 #include "check_table.h"
@@ -20,13 +21,14 @@ struct report {
 	unsigned served;
 };
 
+/* A line, beginning with the disk's name where the error does not do so by itself. */
 static void add_finding(struct report *report, const char *disk, const struct error *err)
 {
+	const bool named = !disk || strncmp(err->text, "disk ", 5) == 0;
+
 	report->finding_count++;
-	if (disk)
-		fprintf(report->findings, "  disk %s: %s\n", disk, err->text);
-	else
-		fprintf(report->findings, "  %s\n", err->text);
+	fprintf(report->findings, "  %s%s%s%s\n", named ? "" : "disk ", named ? "" : disk, named ? "" : ": ",
+		err->text);
 }
 
 static int check_disk(struct report *report, const struct config *config, const struct config_disk *disk)

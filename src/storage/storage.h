@@ -84,7 +84,7 @@ struct storage_io {
  */
 struct storage_thread {
 	struct io_uring *ring;
-	uint64_t random;               /* state of storage_random() */
+	uint64_t random;               /* state of storage_random(); begin with another in each worker */
 	uint64_t submits;              /* io_uring_enter calls made to submit or wait */
 	uint64_t bounced;              /* requests whose data was copied for alignment */
 	struct storage_bounce *bounce; /* see bounce.h */

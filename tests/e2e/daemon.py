@@ -1,12 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
 """Runs straitd as its users do, and sees what they see: its exit status, its log, what it tells systemd."""
 
+import contextlib
 import json
 import os
 import signal
 import socket
 import subprocess
 import time
+
+import pytest
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def straitd(build_dir):
+    path = os.path.join(build_dir, "cmd", "straitd", "straitd")
+    assert os.path.exists(path), f"{path} has not been built"
+    return path
+
+
+@pytest.fixture
+def image(workdir):
+    return make_image(workdir, "disk.img")
+
+
+@pytest.fixture
+def sock(workdir):
+    return os.path.join(workdir, "disk.sock")
+
+
+def make_image(directory, name, size=16 * MIB):
+    path = os.path.join(directory, name)
+    with open(path, "wb") as file:
+        file.truncate(size)
+    return path
+
+
+def single(sock, image, *more):
+    """The command line for one disk."""
+    return [f"--socket-path={sock}", f"--blk-file={image}", *more]
+
+
+def write_config(workdir, disks, **keys):
+    """A configuration file; JSON is YAML."""
+    path = os.path.join(workdir, "straitd.yaml")
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump({**keys, "disks": disks}, file)
+    return path
+
+
+@contextlib.contextmanager
+def mounted(kind, path, options="defaults"):
+    """A file system of the test's own; skips where that is not allowed."""
+    os.makedirs(path, exist_ok=True)
+    result = subprocess.run(["mount", "-t", kind, "-o", options, "strait-test", path], capture_output=True, text=True)
+    if result.returncode:
+        pytest.skip(f"cannot mount a {kind}: {result.stderr.strip()}")
+    try:
+        yield path
+    finally:
+        subprocess.run(["umount", path], check=True)
 
 
 def wait_for(condition, what, timeout=15):
@@ -25,11 +80,6 @@ def listening(path):
     with open("/proc/net/unix", encoding="utf-8", errors="replace") as table:
         rows = [line.split(maxsplit=7) for line in table]
     return any(len(row) == 8 and row[3] == "00010000" and row[7].strip() == path for row in rows)
-
-
-def yaml(disks, **keys):
-    """A configuration file's text; JSON is YAML."""
-    return json.dumps({**keys, "disks": disks})
 
 
 class Notifications:

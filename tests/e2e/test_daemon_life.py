@@ -9,42 +9,11 @@ import time
 
 import pytest
 
-from daemon import Notifications, Straitd, run, wait_for, yaml
+from daemon import MIB, Notifications, Straitd, run, single, wait_for, write_config
+from daemon import image, sock, straitd  # noqa: F401 (fixtures)
 from driver import OK, Disk
 
 pytestmark = pytest.mark.straitd_only
-MIB = 1 << 20
-
-
-@pytest.fixture
-def straitd(build_dir):
-    path = os.path.join(build_dir, "cmd", "straitd", "straitd")
-    assert os.path.exists(path), f"{path} has not been built"
-    return path
-
-
-@pytest.fixture
-def image(workdir):
-    path = os.path.join(workdir, "disk.img")
-    with open(path, "wb") as file:
-        file.truncate(16 * MIB)
-    return path
-
-
-@pytest.fixture
-def sock(workdir):
-    return os.path.join(workdir, "disk.sock")
-
-
-def single(sock, image, *more):
-    return [f"--socket-path={sock}", f"--blk-file={image}", *more]
-
-
-def write_config(workdir, disks, **keys):
-    path = os.path.join(workdir, "straitd.yaml")
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(yaml(disks, **keys))
-    return path
 
 
 @pytest.mark.parametrize("number", (signal.SIGTERM, signal.SIGINT))

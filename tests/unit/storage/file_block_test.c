@@ -182,6 +182,29 @@ static void a_device_has_one_writer(void **state)
 	close(loop.fd);
 }
 
+/* As a mount or a volume group has it. */
+static void what_the_host_uses_is_not_written(void **state)
+{
+	struct storage_file_options options = {.cache = STORAGE_CACHE_WRITEBACK};
+	struct storage *storage;
+	struct loop loop;
+	struct error err;
+	int claim;
+
+	(void)state;
+	with_loop(&loop, 512);
+	options.path = loop.path;
+	claim = open(loop.path, O_RDONLY | O_EXCL | O_CLOEXEC);
+	assert_true(claim >= 0);
+	assert_int_equal(storage_file_open("vda", &options, &storage, &err), -EBUSY);
+	assert_contains(err.text, "in use by this host: mounted");
+	options.read_only = true;
+	assert_int_equal(storage_file_open("vda", &options, &storage, &err), 0);
+	storage_close(storage);
+	close(claim);
+	close(loop.fd);
+}
+
 /* The kernel's own word of what happens to devices, from beside the watch. NULL socket (-1) where it is not told here.
  */
 static int listen_to_kernel(void)
@@ -273,6 +296,7 @@ int main(void)
 		cmocka_unit_test(a_device_of_4096),
 		cmocka_unit_test(discard_and_zeroes_reach_the_device),
 		cmocka_unit_test(a_device_has_one_writer),
+		cmocka_unit_test(what_the_host_uses_is_not_written),
 		cmocka_unit_test(a_new_capacity_is_seen),
 		cmocka_unit_test(our_own_requests_are_not_seen),
 	};

@@ -143,6 +143,64 @@ static void only_crooked_memory_is_copied(void **state)
 	worker_stop(&worker);
 }
 
+/* A request whose done() brings the next one, as the engine does, while others wait. */
+struct chain {
+	struct request request; /* first */
+	struct storage *storage;
+	char *memory;
+	unsigned left;
+	void (*counted_done)(struct storage_io *io, int result);
+};
+
+static void chain_next(struct chain *chain);
+
+static void chain_done(struct storage_io *io, int result)
+{
+	struct chain *chain = (struct chain *)io;
+
+	chain->counted_done(io, result);
+	assert_int_equal(result, 0);
+	if (--chain->left)
+		chain_next(chain);
+}
+
+static void chain_next(struct chain *chain)
+{
+	struct worker *worker = chain->request.worker; /* request_init() forgets it */
+
+	request_init(&chain->request, STORAGE_WRITE, 0, 4096);
+	request_memory(&chain->request, chain->memory);
+	chain->counted_done = chain->request.io.done;
+	chain->request.io.done = chain_done;
+	worker_submit(worker, chain->storage, &chain->request);
+}
+
+static void requests_of_done_take_their_turn(void **state)
+{
+	enum { CHAINS = 2 * STORAGE_BOUNCE_COUNT + 1, LENGTH = 50 };
+	struct storage *storage = open_direct("disk", 65536);
+	struct chain *chains = calloc(CHAINS, sizeof(*chains));
+	char *memory = aligned_memory(8192);
+	struct worker worker;
+
+	(void)state;
+	memset(memory, 0, 8192);
+	worker_start(&worker);
+	for (unsigned i = 0; i < CHAINS; i++) {
+		chains[i] = (struct chain){.storage = storage, .memory = memory + 1 + i, .left = LENGTH};
+		chains[i].request.worker = &worker;
+		chain_next(&chains[i]);
+	}
+	worker_wait(&worker);
+	for (unsigned i = 0; i < CHAINS; i++)
+		assert_int_equal(chains[i].left, 0);
+	assert_int_equal(worker.thread.bounced, CHAINS * LENGTH);
+	free(memory);
+	free(chains);
+	storage_close(storage);
+	worker_stop(&worker);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -150,6 +208,7 @@ int main(void)
 		cmocka_unit_test(requests_wait_for_buffers_deferred),
 		cmocka_unit_test(crooked_parts_are_copied),
 		cmocka_unit_test(only_crooked_memory_is_copied),
+		cmocka_unit_test(requests_of_done_take_their_turn),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);

@@ -7,7 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 /*
@@ -19,16 +18,35 @@ enum { SPACE = 1 << 20, SIZE = 4 << 20 };
 
 static const char *no_space_for_test;
 
+static bool write_file(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+	bool written = fd >= 0 && write(fd, text, strlen(text)) == (ssize_t)strlen(text);
+
+	close(fd);
+	return written;
+}
+
+/* Who is not root may still mount in a user namespace, in which he is, where the host lets him. */
+static bool own_namespace(void)
+{
+	char users[64], groups[64];
+
+	if (geteuid() == 0)
+		return !unshare(CLONE_NEWNS);
+	snprintf(users, sizeof(users), "0 %u 1", geteuid());
+	snprintf(groups, sizeof(groups), "0 %u 1", getegid());
+	return !unshare(CLONE_NEWNS | CLONE_NEWUSER) && write_file("/proc/self/uid_map", users) &&
+	       write_file("/proc/self/setgroups", "deny") && write_file("/proc/self/gid_map", groups);
+}
+
 static int set_up(void **state)
 {
-	/* A user who is not root may mount in a user namespace, where the host lets him. */
-	int flags = CLONE_NEWNS | (geteuid() == 0 ? 0 : CLONE_NEWUSER);
-
 	if (make_directory(state))
 		return -1;
-	if (unshare(flags) || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
+	if (!own_namespace() || mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL))
 		no_space_for_test = "no mount namespace of its own: needs root or unprivileged user namespaces";
-	else if (mount("strait", in_directory(""), "tmpfs", 0, "size=1m"))
+	else if (mount("strait", in_directory(""), "tmpfs", 0, "size=1m,mode=777"))
 		no_space_for_test = "a tmpfs cannot be mounted here";
 	return 0;
 }
