@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
-#include <libgen.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -19,7 +18,7 @@ struct identity {
 	dev_t device;
 	ino_t inode;
 	bool known;
-	char *last_name; /* "" when device and inode are the thing itself */
+	const char *last_name; /* NULL where device and inode are the thing itself */
 };
 
 struct identities {

@@ -71,7 +71,7 @@ static int conflict(struct file_storage *file, int byte, int pid, struct error *
 
 static int lock_image(struct file_storage *file, struct error *err)
 {
-	unsigned held = 1u << CONSISTENT_READ, denied = 0;
+	unsigned held = 1u << CONSISTENT_READ, denied = 1u << WRITE;
 	int pid = 0, ret;
 
 	if (!file->storage.info.read_only)

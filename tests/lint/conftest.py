@@ -4,6 +4,7 @@
     /usr/bin/python3 -m pytest tests/lint --build-dir build
 """
 
+import contextlib
 import os
 import pathlib
 import subprocess
@@ -14,7 +15,10 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def pytest_addoption(parser):
-    parser.addoption("--build-dir", default=str(ROOT / "build"), help="meson build directory (default: build)")
+    # The end-to-end tests have this option, too: "pytest tests/e2e tests/lint" loads both.
+    with contextlib.suppress(ValueError):
+        parser.getgroup("strait").addoption("--build-dir", default=str(ROOT / "build"),
+                                            help="meson build directory (default: build)")
 
 
 def _listed_by_git():

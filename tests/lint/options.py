@@ -32,6 +32,10 @@ class Program:
         return {option for line in self.help().splitlines() if re.match(r"\s+(-\w, )?--[a-z]", line)
                 for option in [OPTION.search(line).group()]}
 
+    def commands(self):
+        """Names in the list of commands: lines such as "  bench   what it does"."""
+        return set(re.findall(r"^  ([a-z][a-z-]*) {2,}\S", self.help(), re.MULTILINE))
+
     def page_options(self):
         """Options that have an entry of their own in the man page."""
         text = self.page.read_text(encoding="utf-8")
@@ -43,13 +47,23 @@ def straitd(build_dir):
     return Program(build_dir / "cmd" / "straitd" / "straitd", "straitd.8")
 
 
-def completion_options(name, subcommand=None):
-    """The options a completion offers: the value of "options", or of "options_SUBCOMMAND"."""
+def strait(build_dir, command=None):
+    path = build_dir / "cmd" / "strait" / "strait"
+    return Program(path, f"strait-{command}.1", [command]) if command else Program(path, "strait.1")
+
+
+def completion_words(name, variable):
+    """The words of a variable of a completion."""
     text = (ROOT / "packaging" / "completion" / f"{name}.bash").read_text(encoding="utf-8")
-    variable = "options" + (f"_{subcommand}" if subcommand else "")
     match = re.search(rf'\b{variable}="([^"]*)"', text)
     assert match, f"{name}.bash has no {variable}="
-    return set(OPTION.findall(match.group(1)))
+    return set(match.group(1).split())
+
+
+def completion_options(name, subcommand=None):
+    """The options a completion offers: the value of "options", or of "options_SUBCOMMAND"."""
+    words = completion_words(name, "options" + (f"_{subcommand}" if subcommand else ""))
+    return {option for word in words for option in OPTION.findall(word)}
 
 
 def page_keys(path):

@@ -26,6 +26,7 @@ static int set_up(void **state)
 	worker_start(&fixture->worker);
 	fixture->path = make_file("disk", SIZE);
 	fixture->memory = aligned_memory(SIZE + 4096);
+	memset(fixture->memory, 0, SIZE + 4096);
 	*state = fixture;
 	return 0;
 }
@@ -218,6 +219,34 @@ static void errors_arrive_bounced(void **state)
 		assert_int_equal(do_write(&fixture->worker, fixture->storage, fixture->memory + 8, 0, 4096), 0);
 }
 
+/* So long a row of failures that two of them are too many, with a little progress between. */
+static int32_t long_rows(struct worker *worker, struct storage_io *io, int32_t result)
+{
+	const unsigned row = 900;
+
+	(void)io;
+	worker->altered++;
+	if (worker->altered == row)
+		return 4096;
+	return worker->altered < 2 * row ? -EAGAIN : result;
+}
+
+static void progress_renews_patience(void **state)
+{
+	struct fixture *fixture = *state;
+
+	fixture->storage = open_file(fixture->path, STORAGE_CACHE_WRITEBACK);
+	fixture->worker.alter = long_rows;
+	assert_int_equal(do_write(&fixture->worker, fixture->storage, fixture->memory, 0, SIZE), 0);
+}
+
+static int32_t count_only(struct worker *worker, struct storage_io *io, int32_t result)
+{
+	(void)io;
+	worker->altered++;
+	return result;
+}
+
 static void truncated_under_us(struct fixture *fixture, enum storage_cache cache)
 {
 	struct worker *worker = &fixture->worker;
@@ -234,7 +263,9 @@ static void truncated_under_us(struct fixture *fixture, enum storage_cache cache
 	assert_true(is_stamped(memory, 8192, 0, 1));
 	assert_int_equal(do_read(worker, storage, memory, 0, 16384), -EIO);
 	assert_int_equal(do_read(worker, storage, memory, 8192, 4096), -EIO);
+	worker->alter = count_only;
 	assert_int_equal(do_read(worker, storage, memory, SIZE - 4096, 4096), -EIO);
+	assert_int_equal(worker->altered, 1); /* the end of a file does not pass by itself */
 	assert_int_equal(do_read(worker, storage, memory + 1, 0, 16384), -EIO);
 	assert_int_equal(do_read(worker, storage, memory + 1, SIZE - 4096, 4096), -EIO);
 	assert_int_equal(do_read(worker, storage, memory, 0, 4096), 0);
@@ -260,6 +291,7 @@ int main(void)
 		WITH_FIXTURE(short_transfers_go_on_bounced),
 		WITH_FIXTURE(passing_errors_are_tried_again),
 		WITH_FIXTURE(passing_errors_that_stay_are_given_up),
+		WITH_FIXTURE(progress_renews_patience),
 		WITH_FIXTURE(errors_arrive),
 		WITH_FIXTURE(errors_arrive_bounced),
 		WITH_FIXTURE(a_truncated_file_is_an_error_buffered),

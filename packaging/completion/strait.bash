@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+# bash completion for strait(1) and its commands. A test compares commands and options with those of --help.
+
+# Sockets that somebody listens on, which is what a benchmark wants, and directories on the way to others.
+_strait_sockets()
+{
+	local word=$1
+
+	compopt -o filenames
+	mapfile -t COMPREPLY < <(
+		awk '$4 == "00010000" && $8 ~ "^/" { print $8 }' /proc/net/unix 2>/dev/null |
+			while read -r path; do compgen -W "$path" -- "$word"; done
+		compgen -f -- "$word"
+	)
+}
+
+_strait_bench()
+{
+	local options_bench="--rw= --read-percent= --block-size= --segment-size= --depth= --queues= --queue-size=
+		--ring= --mode= --no-event-idx --no-indirect --flush-every= --unmap --rate= --time= --warm-up=
+		--offset= --size= --io-count= --verify --seed= --reconnect= --timeout= --force-writes --huge-pages
+		--cpu= --pid= --json --progress --no-progress --quiet --help"
+	local word=$1 before=$2
+
+	case $before in
+	--rw)
+		mapfile -t COMPREPLY < <(compgen -W "read write randread randwrite rw randrw flush discard write-zeroes" \
+			-- "$word")
+		;;
+	--mode)
+		mapfile -t COMPREPLY < <(compgen -W "polled event" -- "$word")
+		;;
+	--ring)
+		mapfile -t COMPREPLY < <(compgen -W "split" -- "$word")
+		;;
+	--pid)
+		mapfile -t COMPREPLY < <(compgen -W "$(pgrep straitd)" -- "$word")
+		;;
+	*)
+		if [[ $word == -* ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "$options_bench" -- "$word")
+			[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
+		elif [[ $before != --*[a-z] || " $options_bench " != *[[:space:]]"$before="[[:space:]]* ]]; then
+			_strait_sockets "$word"
+		fi
+		;;
+	esac
+}
+
+_strait()
+{
+	local commands="bench"
+	local options="--version --help"
+	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
+
+	# Readline breaks --option=value into three words.
+	if [[ $word == = ]]; then
+		word=
+	elif [[ $before == = && $COMP_CWORD -ge 2 ]]; then
+		before=${COMP_WORDS[COMP_CWORD - 2]}
+	fi
+	COMPREPLY=()
+	if [[ $COMP_CWORD -eq 1 ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$commands $options" -- "$word")
+	elif [[ ${COMP_WORDS[1]} == bench ]]; then
+		_strait_bench "$word" "$before"
+	fi
+	return 0
+}
+complete -F _strait strait
