@@ -6,27 +6,29 @@
 #include <stdint.h>
 
 /*
- * How long a worker without work keeps looking for some before it sleeps. It
- * learns the length of its idle gaps, apart for those in which requests were
- * in flight (the device is waited for) and those in which none were (the guest
- * is). Where gaps are usually longer than it may look, it does not look at all.
- * Pure arithmetic: time comes in as an argument.
+ * How long a worker without work keeps looking for some before it sleeps. When
+ * a sleep ends says little about when work arrived, since waking up may take
+ * longer than the wait: so it learns from looking alone. Where looking was in
+ * vain it is left out, once, then three times, up to 511 times in a row, and
+ * tried again: a wrong look must not be seen in a 99th percentile. It learns apart for idle times in which requests are
+ * in flight (the device is waited for) and in which none are (the driver is). Pure arithmetic: time comes in as an
+ * argument.
  */
 struct poll_policy {
-	uint32_t max_ns;    /* longest look; 0: never */
-	uint32_t gap_ns[2]; /* usual gap: [0] nothing in flight, [1] requests in flight */
+	uint32_t max_ns; /* longest look; 0: never */
+	struct {
+		uint32_t usual_ns; /* how long a look takes that finds something */
+		uint16_t misses;   /* looks in vain since the last that found something */
+		uint16_t skip;     /* idle times to go without a look */
+	} wait[2];                 /* [0] nothing in flight, [1] requests in flight */
 };
 
-static inline void poll_policy_init(struct poll_policy *policy, uint32_t max_ns)
-{
-	/* Begin with the hope that work is near; one long gap corrects it. */
-	*policy = (struct poll_policy){.max_ns = max_ns};
-}
+void poll_policy_init(struct poll_policy *policy, uint32_t max_ns);
 
-/* Nanoseconds to look before sleeping. */
-uint32_t poll_policy_window(const struct poll_policy *policy, bool in_flight);
+/* An idle time begins: nanoseconds to look before sleeping. */
+uint32_t poll_policy_window(struct poll_policy *policy, bool in_flight);
 
-/* A gap without work has ended after this time, in which the worker looked or slept. */
-void poll_policy_gap(struct poll_policy *policy, bool in_flight, uint64_t gap_ns);
+/* It has ended after idle_ns, window_ns of which were given to look. */
+void poll_policy_learn(struct poll_policy *policy, bool in_flight, uint64_t idle_ns, uint32_t window_ns);
 
 #endif

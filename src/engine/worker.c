@@ -287,22 +287,24 @@ static void relax(void)
 static void run(struct worker *worker)
 {
 	while (!worker->quit) {
-		uint64_t idle_since, window;
+		uint64_t idle_since, window_ticks;
+		uint32_t window;
 		bool in_flight;
 
 		if (turn(worker))
 			continue;
 		/* Nothing anywhere: look for a while, then sleep. */
 		in_flight = anything_in_flight(worker);
-		window = clock_ns_to_ticks(poll_policy_window(&worker->poll, in_flight));
+		window = poll_policy_window(&worker->poll, in_flight);
+		window_ticks = clock_ns_to_ticks(window);
 		idle_since = clock_ticks();
 		while (!turn(worker) && !worker->quit) {
-			if (clock_ticks() - idle_since >= window)
+			if (clock_ticks() - idle_since >= window_ticks)
 				sleep_until_event(worker);
 			else
 				relax();
 		}
-		poll_policy_gap(&worker->poll, in_flight, clock_ticks_to_ns(clock_ticks() - idle_since));
+		poll_policy_learn(&worker->poll, in_flight, clock_ticks_to_ns(clock_ticks() - idle_since), window);
 	}
 }
 

@@ -250,7 +250,7 @@ static int take_eventfd(struct vhost_session *session, int *fd, struct error *er
 static int set_vring_kick(struct vhost_session *session, struct error *err)
 {
 	struct vhost_vring *vring = named_vring(session);
-	int fd, ret = take_eventfd(session, &fd, err);
+	int fd = -1, ret = take_eventfd(session, &fd, err);
 
 	if (ret < 0)
 		return ret;
@@ -264,7 +264,7 @@ static int set_vring_call(struct vhost_session *session, struct error *err)
 {
 	int index = vhost_message_vring(session, &session->msg);
 	struct vhost_vring *vring = &session->vring[index];
-	int fd, ret = take_eventfd(session, &fd, err);
+	int fd = -1, ret = take_eventfd(session, &fd, err);
 
 	if (ret < 0)
 		return ret;
@@ -277,7 +277,7 @@ static int set_vring_call(struct vhost_session *session, struct error *err)
 
 static int set_vring_err(struct vhost_session *session, struct error *err)
 {
-	int fd, ret = take_eventfd(session, &fd, err);
+	int fd = -1, ret = take_eventfd(session, &fd, err);
 
 	if (ret < 0)
 		return ret;

@@ -32,13 +32,24 @@ class Channel:
         data, self._buffer = self._buffer[:size], self._buffer[size:]
         return data
 
+    def send(self, data):
+        try:
+            self.sock.sendall(data)
+        except OSError as e:
+            self._check()
+            raise GuestError(f"QEMU does not listen: {e}") from None
+
     def _fill(self, deadline, what):
         while not select.select([self.sock], [], [], 0.25)[0]:
             self._check()
             if time.monotonic() > deadline:
                 raise GuestTimeout(f"timeout while waiting for {what}")
-        data = self.sock.recv(65536)
+        try:
+            data = self.sock.recv(65536)
+        except ConnectionError:
+            data = b""
         if not data:
+            time.sleep(0.2)  # QEMU is ending; then its exit status says more
             self._check()
             raise GuestError(f"QEMU closed its end while waiting for {what}")
         self._buffer += data
@@ -68,7 +79,7 @@ class Agent(Channel):
         self._last += 1
         what = f"`{code if len(code) < 200 else code[:200] + '...'}` in the guest (limit {timeout} s)"
         deadline = time.monotonic() + timeout
-        self.sock.sendall(b"%d %s\n" % (self._last, base64.b64encode(code.encode())))
+        self.send(b"%d %s\n" % (self._last, base64.b64encode(code.encode())))
         while True:
             answer = self.line(deadline, what).split()
             if answer and answer[0] == b"ready":
@@ -93,7 +104,7 @@ class Qmp(Channel):
 
     def command(self, name, arguments, timeout):
         deadline = time.monotonic() + timeout
-        self.sock.sendall(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
+        self.send(json.dumps({"execute": name, "arguments": arguments}).encode() + b"\n")
         while True:
             message = self._message(deadline, f"the answer to {name}")
             if "event" in message:

@@ -33,8 +33,8 @@ void guest_create(struct guest *guest)
 		struct error err;
 
 		region.mapping_size = region.size + GUARD_SIZE;
-		region.mapping = mmap(NULL, region.mapping_size, PROT_NONE,
-				      MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		region.mapping =
+			mmap(NULL, region.mapping_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 		assert_ptr_not_equal(region.mapping, MAP_FAILED);
 		region.host = region.mapping;
 		if (layout[i].memory) {

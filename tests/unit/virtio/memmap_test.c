@@ -192,12 +192,21 @@ static void a_translation_is_clipped_at_the_end_of_its_region(void **state)
 	static const struct {
 		uint64_t guest, wanted, got; /* got 0: nothing there */
 	} cases[] = {
-		{0x10000, 0x1000, 0x1000}, {0x10000, 0x1001, 0x1000},    {0x10ff0, 0x10, 0x10},
-		{0x10ff0, 0x11, 0x10},     {0x10fff, 1, 1},              {0x10fff, UINT64_MAX, 1},
-		{0x10001, 0x1000, 0xfff},  {0x11000, 1, 0},              {0xffff, 1, 0},
-		{0xffff, 0x1000, 0},       {0x10000, UINT64_MAX, 0x1000}, {UINT64_MAX, 1, 0},
+		{0x10000, 0x1000, 0x1000},
+		{0x10000, 0x1001, 0x1000},
+		{0x10ff0, 0x10, 0x10},
+		{0x10ff0, 0x11, 0x10},
+		{0x10fff, 1, 1},
+		{0x10fff, UINT64_MAX, 1},
+		{0x10001, 0x1000, 0xfff},
+		{0x11000, 1, 0},
+		{0xffff, 1, 0},
+		{0xffff, 0x1000, 0},
+		{0x10000, UINT64_MAX, 0x1000},
+		{UINT64_MAX, 1, 0},
 		/* the neighbour of 0x20000 begins at its end: it is another region all the same */
-		{0x20800, 0x1000, 0x800},  {0x21000, 0x1000, 0x1000},
+		{0x20800, 0x1000, 0x800},
+		{0x21000, 0x1000, 0x1000},
 	};
 	struct memmap map = {.count = 0};
 
@@ -279,11 +288,21 @@ static void the_front_ends_addresses(void **state)
 	static const struct {
 		uint64_t user, length, host; /* host 0: nothing there */
 	} cases[] = {
-		{0x7000, 0x1000, 0x100000}, {0x7000, 0x1001, 0},   {0x7fff, 1, 0x100fff},
-		{0x7fff, 2, 0},             {0x8000, 1, 0x200000}, {0x6fff, 2, 0},
-		{0x6fff, 1, 0},             {0x9000, 1, 0},        {0x8800, 0x800, 0x200800},
-		{0x8800, 0x801, 0},         {0x8800, UINT64_MAX, 0}, {UINT64_MAX, 1, 0x300fff},
-		{UINT64_MAX, 2, 0},         {0x20000, 1, 0},       {0, 1, 0},
+		{0x7000, 0x1000, 0x100000},
+		{0x7000, 0x1001, 0},
+		{0x7fff, 1, 0x100fff},
+		{0x7fff, 2, 0},
+		{0x8000, 1, 0x200000},
+		{0x6fff, 2, 0},
+		{0x6fff, 1, 0},
+		{0x9000, 1, 0},
+		{0x8800, 0x800, 0x200800},
+		{0x8800, 0x801, 0},
+		{0x8800, UINT64_MAX, 0},
+		{UINT64_MAX, 1, 0x300fff},
+		{UINT64_MAX, 2, 0},
+		{0x20000, 1, 0},
+		{0, 1, 0},
 	};
 	const struct memmap_region regions[] = {
 		{.guest = 0x20000, .size = 0x1000, .user = 0x7000, .host = (char *)0x100000},
