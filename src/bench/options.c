@@ -124,7 +124,7 @@ static int parse_cpus(struct bench_options *options, const char *value, const ch
 
 /* The order is that of --help. Names, arguments and the man page agree. */
 static const struct spec specs[] = {
-	{"rw", "MODE", "read, write, randread, randwrite, rw, randrw, flush, discard, write-zeroes", .kind = CUSTOM,
+	{"rw", "MODE", "read, write, randread, randwrite, rw, randrw, flush, discard or write-zeroes (default randread)", .kind = CUSTOM,
 	 .parse = parse_rw},
 	{"read-percent", "N", "share of reads in rw and randrw (default 70)", NUMBER, FIELD(read_percent), 0, 100, NULL},
 	{"block-size", "SIZES", "a size, a list 4k,64k or a range 8k-1m (default 4k)", .kind = CUSTOM,
@@ -255,6 +255,9 @@ static void set_defaults(struct bench_options *options)
 	const char *why;
 
 	memset(options, 0, sizeof(*options));
+	options->rw = "randread";
+	options->op = BENCH_READ;
+	options->random = true;
 	options->read_percent = UINT32_MAX;
 	options->block_text = "4k";
 	bench_blocks_parse(&options->blocks, options->block_text, &why);
@@ -309,9 +312,6 @@ static int finish(struct bench_options *options, int argc, char **argv, struct e
 	if (optind + 1 < argc)
 		return error_set(err, -EINVAL, "%s: one SOCKET is enough (it is %s)", argv[optind + 1], argv[optind]);
 	options->socket = argv[optind];
-	if (!options->rw)
-		return error_set(err, -EINVAL, "no --rw given: expected read, write, randread, randwrite, rw, randrw, "
-					       "flush, discard or write-zeroes");
 	if (check_combination(options, err) < 0)
 		return -EINVAL;
 	fill_in(options);

@@ -30,7 +30,7 @@ struct config_disk {
 	enum storage_cache cache;
 	bool read_only;
 	bool discard;            /* offered to the guest; default true */
-	uint32_t queues;         /* 1 to CONFIG_MAX_QUEUES, default 4 */
+	uint32_t queues;         /* 1 to CONFIG_MAX_QUEUES, default 16 */
 	uint32_t queue_size_max; /* power of two, default 1024 */
 	struct storage_fault_rule fault[CONFIG_MAX_FAULT_RULES];
 	uint32_t fault_count;

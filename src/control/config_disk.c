@@ -12,7 +12,7 @@
 #define SECTOR            512u
 #define LARGEST_DISK      ((uint64_t)INT64_MAX - SECTOR + 1) /* what an off_t reaches, in whole sectors */
 #define LONGEST_DELAY_US  3.6e9                              /* an hour, what the delay back end takes */
-#define DEFAULT_QUEUES    4
+#define DEFAULT_QUEUES    16
 #define DEFAULT_RING_SIZE 1024
 
 const char config_name_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";

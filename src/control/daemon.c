@@ -144,7 +144,7 @@ static int open_disks(struct daemon *daemon, struct error *err)
 		struct storage_info *info;
 
 		if (disk_open(&daemon->disks[i], &daemon->host, disk, err) < 0) {
-			log_error("disk %s failed: %s", disk->name, err->text);
+			log_error("%s; the disk is not served", err->text);
 			daemon->disks[i].closed = true;
 			daemon->failed++;
 			continue;
@@ -155,7 +155,10 @@ static int open_disks(struct daemon *daemon, struct error *err)
 			 info->read_only ? ", read-only" : "", disk->queues, disk->socket ? ", on " : "",
 			 disk->socket ? disk->socket : "");
 	}
-	return daemon->failed == config->disk_count ? err->code : 0;
+	if (daemon->failed < config->disk_count)
+		return 0;
+	return error_set(err, err->code, "nothing to serve: %s failed",
+			 config->disk_count == 1 ? "the only disk" : "all disks");
 }
 
 static int serve(struct daemon *daemon, struct error *err)

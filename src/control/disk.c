@@ -148,7 +148,7 @@ void disk_refresh(struct disk *disk)
 	uint64_t now = storage_size(disk->storage);
 
 	if (ret < 0)
-		log_error("disk %s: %s", disk->config->name, err.text);
+		log_error("%s", err.text);
 	if (ret <= 0)
 		return;
 	if (now < before)
@@ -172,12 +172,12 @@ static int open_socket(struct disk *disk, int *connected, struct error *err)
 	disk->listener = (struct loop_source){.fd = -1, .ready = listener_ready};
 	if (config->socket_fd < 0) {
 		disk->listener.fd = listener_open(config->socket, err);
-		return disk->listener.fd < 0 ? disk->listener.fd : 0;
+		return disk->listener.fd < 0 ? error_prefix(err, "disk %s", config->name) : 0;
 	}
 	if (getsockopt(config->socket_fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 ||
 	    fcntl(config->socket_fd, F_SETFL, O_NONBLOCK) < 0)
-		return error_set(err, -errno, "file descriptor %d is not a socket: %s", config->socket_fd,
-				 strerror(errno));
+		return error_set(err, -errno, "disk %s: file descriptor %d is not a socket: %s", config->name,
+				 config->socket_fd, strerror(errno));
 	if (listening)
 		disk->listener.fd = config->socket_fd;
 	else

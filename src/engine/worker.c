@@ -130,7 +130,8 @@ static bool ready_to_leave(struct worker *worker, struct queue *queue)
 		return false;
 	if (queue->kick_armed && !queue->kick_cancelled) {
 		sqe = storage_sqe(&worker->thread);
-		io_uring_prep_poll_remove(sqe, (uintptr_t)queue | TAG_KICK);
+		/* Not a removal of the poll: that fails where a kick has just come, as it may at each attempt. */
+		io_uring_prep_cancel64(sqe, (uintptr_t)queue | TAG_KICK, 0);
 		io_uring_sqe_set_data64(sqe, TAG_IGNORE);
 		queue->kick_cancelled = true;
 	}

@@ -60,7 +60,7 @@ def test_injected_errors_reach_the_guest_and_nothing_else(lab):
         status, message = lab.guest.run(command, check=False)
         assert (status == 0) == wanted, f"`{command}` ended with {status}: {message}"
         if not wanted:
-            assert "I/O error" in message or "No space" in message, message
+            assert "Input/output error" in message or "No space" in message, message
     assert "I/O error, dev vdd" in lab.guest.run("dmesg | tail -30")
     assert fio.errors(other.result()) == 0
     lab.guest.run("dd if=/dev/urandom of=/dev/vdd bs=1M count=8 seek=8 oflag=direct && "

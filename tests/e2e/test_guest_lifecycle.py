@@ -2,6 +2,8 @@
 """The disk outlives reboots and QEMUs, and grows under a running guest."""
 
 import os
+import signal
+import subprocess
 
 import pytest
 from conftest import MIB, front_ends, make_disk
@@ -11,17 +13,31 @@ from guest.proc import wait_until
 STAMPED = {"rw": "write", "bs": "64k", "size": "32m", "verify": "crc32c", "verify_state_save": 0}
 
 
+def grow(lab, how):
+    """Make the image of vdb 64 MiB larger, wait until the guest sees it, write to the new end."""
+    image, size = lab.file("vdb"), os.stat(lab.file("vdb")).st_size + 64 * MIB
+    how(image, size)
+    wait_until(lambda: lab.guest.run("blockdev --getsize64 /dev/vdb") == str(size), 20,
+               f"the guest to see that its disk grew to {size} bytes", step=0.5)
+    lab.guest.run(f"yes strait | dd of=/dev/vdb bs=4k count=1 iflag=fullblock seek={size // 4096 - 1} oflag=direct")
+    with open(image, "rb") as f:
+        f.seek(size - 4096)
+        assert f.read(7) == b"strait\n"
+
+
 @pytest.mark.straitd_only
 def test_growing_the_image_reaches_the_running_guest(lab):
-    image, size = lab.file("vdb"), os.stat(lab.file("vdb")).st_size
-    os.truncate(image, size + 128 * MIB)
-    wait_until(lambda: lab.guest.run("blockdev --getsize64 /dev/vdb") == str(size + 128 * MIB), 20,
-               "the guest to see that its disk grew by 128 MiB", step=0.5)
-    last = (size + 128 * MIB) // 4096 - 1
-    lab.guest.run(f"yes strait | dd of=/dev/vdb bs=4k count=1 iflag=fullblock seek={last} oflag=direct")
-    with open(image, "rb") as f:
-        f.seek(last * 4096)
-        assert f.read(7) == b"strait\n"
+    """As truncate(1) and `qemu-img resize` do it: open, change, close."""
+    grow(lab, lambda image, size: subprocess.run(["truncate", f"--size={size}", image], check=True))
+
+
+@pytest.mark.straitd_only
+def test_sighup_makes_a_new_size_known(lab):
+    """truncate(2) opens nothing, which the daemon cannot notice unless it is told to look."""
+    def truncate_and_tell(image, size):
+        os.truncate(image, size)
+        lab.daemon.process.send_signal(signal.SIGHUP)
+    grow(lab, truncate_and_tell)
 
 
 def test_reboot_of_the_guest(lab):

@@ -111,7 +111,7 @@ class Guest:
         if not check:
             return status, text
         if status != 0:
-            raise GuestError(f"`{code}` in the guest ended with {status}:\n{text}")
+            raise GuestError(f"`{code}` in the guest ended with {status}:\n{text[-4000:]}")
         return text
 
     def start(self, code):

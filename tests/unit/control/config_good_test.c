@@ -42,7 +42,7 @@ static void defaults(void **state)
 	assert_int_equal(disk->cache, STORAGE_CACHE_NONE);
 	assert_false(disk->read_only);
 	assert_true(disk->discard);
-	assert_int_equal(disk->queues, 4);
+	assert_int_equal(disk->queues, 16);
 	assert_int_equal(disk->queue_size_max, 1024);
 	assert_int_equal(disk->fault_count, 0);
 	assert_false(disk->has_delay);

@@ -61,7 +61,7 @@ static void overlap_at_each_edge(void **state)
 		{0x12000, 0x1000, 0},       /* begins where it ends */
 		{0, 0x10001, -EINVAL},      /* from far below */
 		{0, 0x10000, 0},
-		{0x12000, 0xfffffffffffee000, 0}, /* all there is above */
+		{0x12000, 1ull << 63, 0}, /* far above */
 	};
 
 	(void)state;

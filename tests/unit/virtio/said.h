@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STRAIT_TESTS_VIRTIO_SAID_H
+#define STRAIT_TESTS_VIRTIO_SAID_H
+
+/* What has been logged: standard error goes to a file in memory between the two. Any thread may write to it. */
+void said_begin(void);
+
+/* The text, valid until the next said_begin(). A second call without one returns it again. */
+const char *said_end(void);
+
+/* Lines of the text in which part occurs; all lines for "". */
+unsigned said_lines(const char *text, const char *part);
+
+#endif
