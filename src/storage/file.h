@@ -30,6 +30,7 @@ struct file_storage {
 	struct storage storage; /* first: the contract's pointer is ours */
 	int fd;
 	bool direct;          /* O_DIRECT: memory_mask and block_size bind guest memory too */
+	bool in_memory;       /* on tmpfs or ramfs, whatever the cache mode: the file is its page cache */
 	bool flush;           /* false: cache mode unsafe */
 	bool punch_hole;      /* deallocating is wanted, and has not been refused yet */
 	bool zero_range;      /* FALLOC_FL_ZERO_RANGE has not been refused yet */

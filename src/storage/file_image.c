@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <linux/fs.h>
+#include <linux/magic.h>
 #include <string.h>
 #include <sys/ioctl.h>
+#include <sys/statfs.h>
 #include <unistd.h>
 
 #include "storage/file.h"
@@ -90,6 +92,13 @@ static int open_error(const struct file_storage *file, const struct storage_file
 	return error_set(err, -error, "disk %s: cannot open \"%s\": %s", name, path, strerror(error));
 }
 
+static bool is_in_memory(int fd)
+{
+	struct statfs fs;
+
+	return fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+}
+
 int file_image_open(struct file_storage *file, const struct storage_file_options *options, struct stat *st,
 		    struct error *err)
 {
@@ -116,6 +125,7 @@ int file_image_open(struct file_storage *file, const struct storage_file_options
 		return open_error(file, options, errno, err);
 	file->is_block = S_ISBLK(st->st_mode);
 	file->device = file->is_block ? st->st_rdev : st->st_dev;
+	file->in_memory = !file->is_block && is_in_memory(file->fd);
 	return check_type(file, st, err);
 }
 
