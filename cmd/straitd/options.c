@@ -26,20 +26,22 @@ enum option_id {
 };
 
 static const struct option_text {
+	char letter; /* of the short form, or '\0' */
 	const char *name;
 	const char *value; /* NULL: takes none */
 	const char *help;
 } texts[] = {
-	[OPTION_CONFIG - 256] = {"config", "FILE", "serve the disks of a configuration, see straitd.yaml(5)"},
-	[OPTION_CHECK - 256] = {"check", NULL, "try everything, say what would be served, and serve nothing"},
-	[OPTION_SOCKET_PATH - 256] = {"socket-path", "PATH", "serve one disk: listen on this socket"},
-	[OPTION_FD - 256] = {"fd", "NUMBER", "serve one disk: use this socket, opened by whoever starts straitd"},
-	[OPTION_BLK_FILE - 256] = {"blk-file", "FILE", "serve one disk: its image or block device"},
-	[OPTION_READ_ONLY - 256] = {"read-only", NULL, "serve one disk: refuse to write"},
-	[OPTION_PRINT_CAPABILITIES - 256] = {"print-capabilities", NULL, "print what this back end can do, as JSON"},
-	[OPTION_LOG_LEVEL - 256] = {"log-level", "LEVEL", "error, warning, info (the default) or debug"},
-	[OPTION_VERSION - 256] = {"version", NULL, "print the version"},
-	[OPTION_HELP - 256] = {"help", NULL, "print this text"},
+	[OPTION_CONFIG - 256] = {'\0', "config", "FILE", "serve the disks of a configuration, see straitd.yaml(5)"},
+	[OPTION_CHECK - 256] = {'\0', "check", NULL, "try everything, say what would be served, and serve nothing"},
+	[OPTION_SOCKET_PATH - 256] = {'\0', "socket-path", "PATH", "serve one disk: listen on this socket"},
+	[OPTION_FD - 256] = {'\0', "fd", "NUMBER", "serve one disk: use this socket, opened by whoever starts straitd"},
+	[OPTION_BLK_FILE - 256] = {'\0', "blk-file", "FILE", "serve one disk: its image or block device"},
+	[OPTION_READ_ONLY - 256] = {'\0', "read-only", NULL, "serve one disk: refuse to write"},
+	[OPTION_PRINT_CAPABILITIES - 256] = {'\0', "print-capabilities", NULL,
+					     "print what this back end can do, as JSON"},
+	[OPTION_LOG_LEVEL - 256] = {'\0', "log-level", "LEVEL", "error, warning, info (the default) or debug"},
+	[OPTION_VERSION - 256] = {'V', "version", NULL, "print the version"},
+	[OPTION_HELP - 256] = {'h', "help", NULL, "print this text"},
 };
 
 #define OPTION_COUNT (OPTION_END - OPTION_CONFIG)
@@ -50,15 +52,17 @@ void options_print_help(void)
 	       "       straitd --socket-path=PATH --blk-file=FILE [--read-only]\n"
 	       "Serve disks to virtual machines over vhost-user.\n\n");
 	for (unsigned i = 0; i < OPTION_COUNT; i++) {
-		char left[32];
+		const struct option_text *text = &texts[i];
+		char left[40];
 
-		snprintf(left, sizeof(left), "--%s%s%s", texts[i].name, texts[i].value ? "=" : "",
-			 texts[i].value ? texts[i].value : "");
-		printf("  %-22s  %s\n", left, texts[i].help);
+		snprintf(left, sizeof(left), "%c%c%c --%s%s%s", text->letter ? '-' : ' ',
+			 text->letter ? text->letter : ' ', text->letter ? ',' : ' ', text->name,
+			 text->value ? "=" : "", text->value ? text->value : "");
+		printf("  %-26s  %s\n", left, text->help);
 	}
 	printf("\nstraitd stays in the foreground and logs to standard error. SIGTERM and SIGINT let\n"
 	       "requests finish and end it; SIGHUP makes it look at the size of every disk again.\n"
-	       "Exit status: 0 all is well, 1 a disk could not be served or --check found something,\n"
+	       "Exit status: 0 all is well, 1 no disk could be served or --check found something,\n"
 	       "2 wrong usage or configuration, 3 an internal error.\n");
 }
 
@@ -142,9 +146,11 @@ static int apply(struct options *options, int id, const char *value, struct erro
 	case OPTION_CHECK:
 		options->action = OPTIONS_CHECK;
 		return 0;
+	case 'V':
 	case OPTION_VERSION:
 		options->action = OPTIONS_VERSION;
 		return 0;
+	case 'h':
 	case OPTION_HELP:
 		options->action = OPTIONS_HELP;
 		return 0;
@@ -219,7 +225,7 @@ int options_parse(int argc, char **argv, struct options *options, struct error *
 	for (;;) {
 		/* The argument getopt_long() will look at; "+" keeps it from changing their order. */
 		const char *text = argv[optind];
-		int result = getopt_long(argc, argv, "+:", longs, NULL), ret;
+		int result = getopt_long(argc, argv, "+:hV", longs, NULL), ret;
 
 		if (result < 0)
 			break;

@@ -7,7 +7,9 @@
 /*
  * A monotonic clock cheap enough to be read several times a request: the TSC
  * where the kernel itself trusts it as its clock source, clock_gettime(2)
- * elsewhere. Ticks compare between threads.
+ * elsewhere. Ticks of two threads compare to about 100 ns: the TSC is read
+ * without waiting for earlier instructions, so that a difference may be
+ * slightly negative.
  */
 
 /* Calibrate (takes about 10 ms). Call once, before threads start. */

@@ -20,15 +20,20 @@ int error_set(struct error *err, int code, const char *format, ...)
 
 int error_prefix(struct error *err, const char *format, ...)
 {
-	char old[sizeof(err->text)];
+	char text[sizeof(err->text)];
 	va_list args;
-	int used;
+	size_t used;
 
-	memcpy(old, err->text, sizeof(old));
 	va_start(args, format);
-	used = vsnprintf(err->text, sizeof(err->text), format, args);
+	vsnprintf(text, sizeof(text), format, args);
 	va_end(args);
-	if (used >= 0 && (size_t)used < sizeof(err->text))
-		snprintf(err->text + used, sizeof(err->text) - (size_t)used, ": %s", old);
+	used = strlen(text);
+	/* What does not fit is cut off at the end, as everywhere. */
+	for (const char *more = ": "; *more && used < sizeof(text) - 1; more++)
+		text[used++] = *more;
+	for (const char *more = err->text; *more && used < sizeof(text) - 1; more++)
+		text[used++] = *more;
+	text[used] = '\0';
+	memcpy(err->text, text, used + 1);
 	return err->code;
 }

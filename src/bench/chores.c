@@ -87,6 +87,17 @@ static int reconnect_if_due(struct bench_run *run, uint64_t now)
 	return bench_session_reconnect(run);
 }
 
+/* When the next reconnect is due, as far as time says. */
+static uint64_t next_reconnect(const struct bench_run *run)
+{
+	const unsigned total = run->options->reconnects;
+	const unsigned next = total - run->reconnects_left + 1;
+
+	if (!run->measuring || !run->reconnects_left || run->deadline == UINT64_MAX)
+		return UINT64_MAX;
+	return run->began + (uint64_t)((double)(run->deadline - run->began) * next / (total + 1)) + 1;
+}
+
 int bench_chores(struct bench_run *run, uint64_t now)
 {
 	const bool event = run->options->mode == BENCH_EVENT;
@@ -105,6 +116,7 @@ int bench_chores(struct bench_run *run, uint64_t now)
 		bench_stop_sending(run);
 	show_progress(run, now);
 	run->next_chore = now + clock_ns_to_ticks(event ? EVENT_INTERVAL_NS : POLLED_INTERVAL_NS);
+	run->next_chore = earlier(run->next_chore, next_reconnect(run));
 	if (now < run->deadline)
 		run->next_chore = earlier(run->next_chore, run->deadline);
 	return 0;

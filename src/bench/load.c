@@ -53,8 +53,8 @@ static __attribute__((noinline)) void note_error(struct bench_run *run, const st
 	};
 }
 
-static inline void complete(struct bench_run *run, struct bench_queue *queue, struct bench_slot *slot, uint32_t used_length,
-			    uint64_t now)
+static inline void complete(struct bench_run *run, struct bench_queue *queue, struct bench_slot *slot,
+			    uint32_t used_length, uint64_t now)
 {
 	const uint8_t status = driver_blk_status(&slot->request);
 	const bool whole = slot->io.op != BENCH_READ || used_length > slot->io.length;

@@ -87,7 +87,6 @@ struct bench_run {
 	/* Chores, all in ticks. */
 	uint64_t next_chore;
 	uint64_t next_progress;
-	uint64_t next_reconnect;
 	uint64_t last_completion;
 	uint64_t last_completed; /* the counter, when last_completion was noted */
 	struct bench_progress progress;

@@ -50,10 +50,14 @@ static int parse_rw(struct bench_options *options, const char *value, const char
 		enum bench_op op;
 		bool random, mixed;
 	} loads[] = {
-		{"read", BENCH_READ, false, false},       {"write", BENCH_WRITE, false, false},
-		{"randread", BENCH_READ, true, false},    {"randwrite", BENCH_WRITE, true, false},
-		{"rw", BENCH_READ, false, true},          {"randrw", BENCH_READ, true, true},
-		{"flush", BENCH_FLUSH, false, false},     {"discard", BENCH_DISCARD, true, false},
+		{"read", BENCH_READ, false, false},
+		{"write", BENCH_WRITE, false, false},
+		{"randread", BENCH_READ, true, false},
+		{"randwrite", BENCH_WRITE, true, false},
+		{"rw", BENCH_READ, false, true},
+		{"randrw", BENCH_READ, true, true},
+		{"flush", BENCH_FLUSH, false, false},
+		{"discard", BENCH_DISCARD, true, false},
 		{"write-zeroes", BENCH_WRITE_ZEROES, true, false},
 	};
 
@@ -124,9 +128,11 @@ static int parse_cpus(struct bench_options *options, const char *value, const ch
 
 /* The order is that of --help. Names, arguments and the man page agree. */
 static const struct spec specs[] = {
-	{"rw", "MODE", "read, write, randread, randwrite, rw, randrw, flush, discard or write-zeroes (default randread)", .kind = CUSTOM,
-	 .parse = parse_rw},
-	{"read-percent", "N", "share of reads in rw and randrw (default 70)", NUMBER, FIELD(read_percent), 0, 100, NULL},
+	{"rw", "MODE",
+	 "read, write, randread, randwrite, rw, randrw, flush, discard or write-zeroes (default randread)",
+	 .kind = CUSTOM, .parse = parse_rw},
+	{"read-percent", "N", "share of reads in rw and randrw (default 70)", NUMBER, FIELD(read_percent), 0, 100,
+	 NULL},
 	{"block-size", "SIZES", "a size, a list 4k,64k or a range 8k-1m (default 4k)", .kind = CUSTOM,
 	 .parse = parse_block_size},
 	{"segment-size", "SIZE", "cut a block's buffer into descriptors of this size", SIZE, FIELD(segment_size), 512,
@@ -146,15 +152,18 @@ static const struct spec specs[] = {
 	 .parse = parse_rate},
 	{"time", "TIME", "how long to measure (default 10s, none with --io-count)", DURATION, FIELD(time_ns), 1000000,
 	 YEAR_NS, NULL},
-	{"warm-up", "TIME", "run this long before measuring (default 0)", DURATION, FIELD(warm_up_ns), 0, YEAR_NS, NULL},
-	{"offset", "SIZE", "start of the region of the disk to use (default 0)", SIZE, FIELD(offset), 0, UINT64_MAX, NULL},
+	{"warm-up", "TIME", "run this long before measuring (default 0)", DURATION, FIELD(warm_up_ns), 0, YEAR_NS,
+	 NULL},
+	{"offset", "SIZE", "start of the region of the disk to use (default 0)", SIZE, FIELD(offset), 0, UINT64_MAX,
+	 NULL},
 	{"size", "SIZE", "size of that region (default: to the end)", SIZE, FIELD(size), 512, UINT64_MAX, NULL},
 	{"io-count", "N", "measure this many requests", NUMBER64, FIELD(io_count), 1, UINT64_MAX, NULL},
-	{"verify", NULL, "stamp what is written and check what is read; overwrites the region", FLAG, FIELD(verify), 1, 0,
+	{"verify", NULL, "stamp what is written and check what is read; overwrites the region", FLAG, FIELD(verify), 1,
+	 0, NULL},
+	{"seed", "N", "seed of offsets, sizes and stamps (default: random)", NUMBER64, FIELD(seed), 0, UINT64_MAX,
 	 NULL},
-	{"seed", "N", "seed of offsets, sizes and stamps (default: random)", NUMBER64, FIELD(seed), 0, UINT64_MAX, NULL},
-	{"reconnect", "N", "stop the queues, disconnect and connect again N times on the way", NUMBER, FIELD(reconnects), 1,
-	 BENCH_MAX_RECONNECTS, NULL},
+	{"reconnect", "N", "stop the queues, disconnect and connect again N times on the way", NUMBER,
+	 FIELD(reconnects), 1, BENCH_MAX_RECONNECTS, NULL},
 	{"timeout", "TIME", "give up when nothing completes for this long (default 30s)", DURATION, FIELD(timeout_ns),
 	 10000000, SECONDS_1(86400), NULL},
 	{"force-writes", NULL, "write even to a disk that says it is read-only", FLAG, FIELD(force_writes), 1, 0, NULL},
@@ -173,8 +182,8 @@ void bench_options_help(FILE *out)
 {
 	for (unsigned i = 0; i < COUNT(specs); i++) {
 		const struct spec *spec = &specs[i];
-		const int used = fprintf(out, "  %s --%s%s%s", strcmp(spec->name, "help") == 0 ? "-h," : "   ", spec->name,
-					 spec->arg ? "=" : "", spec->arg ? spec->arg : "");
+		const int used = fprintf(out, "  %s --%s%s%s", strcmp(spec->name, "help") == 0 ? "-h," : "   ",
+					 spec->name, spec->arg ? "=" : "", spec->arg ? spec->arg : "");
 
 		fprintf(out, "%*s%s\n", used < 28 ? 28 - used : 2, "", spec->help);
 	}
@@ -203,7 +212,8 @@ static int out_of_range(const struct spec *spec, const char *value, struct error
 	case DURATION:
 		return error_set(err, -EINVAL, "--%s=%s: expected a time from %s to %s, such as 500ms, 10s or 2m",
 				 spec->name, value, bench_format_ns((double)spec->min, low, sizeof(low)),
-				 spec->max == YEAR_NS ? "a year" : bench_format_ns((double)spec->max, high, sizeof(high)));
+				 spec->max == YEAR_NS ? "a year"
+						      : bench_format_ns((double)spec->max, high, sizeof(high)));
 	default:
 		return error_set(err, -EINVAL, "--%s=%s: expected a number from %llu to %llu", spec->name, value,
 				 (unsigned long long)spec->min, (unsigned long long)spec->max);

@@ -98,7 +98,8 @@ static int check_commands(struct bench_run *run)
 				 "%s: the disk is read-only, and --rw=%s%s would write to it (to see it refuse, use "
 				 "--force-writes)",
 				 options->socket, options->rw, options->verify ? " --verify" : "");
-	if ((options->op == BENCH_FLUSH || options->flush_every) && !driver_device_has(&run->device, VIRTIO_BLK_F_FLUSH))
+	if ((options->op == BENCH_FLUSH || options->flush_every) &&
+	    !driver_device_has(&run->device, VIRTIO_BLK_F_FLUSH))
 		return error_set(&run->err, -EINVAL, "%s: the disk does not offer flushes (VIRTIO_BLK_F_FLUSH)",
 				 options->socket);
 	if (options->op == BENCH_DISCARD && sectors > config->max_discard_sectors)
@@ -162,7 +163,8 @@ static int create_memory(struct bench_run *run, const struct driver_blk_layout *
 		[DATA_REGION] = slots * driver_blk_data_bytes(layout),
 	};
 
-	return driver_memory_create(&run->memory, sizes, 2, options->huge_pages ? DRIVER_MEMORY_HUGE_PAGES : 0, &run->err);
+	return driver_memory_create(&run->memory, sizes, 2, options->huge_pages ? DRIVER_MEMORY_HUGE_PAGES : 0,
+				    &run->err);
 }
 
 static int prepare_slots(struct bench_run *run, struct bench_queue *queue, const struct driver_blk_layout *layout)

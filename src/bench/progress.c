@@ -30,8 +30,8 @@ void bench_progress_show(struct bench_progress *progress, const char *phase, dou
 	if (!progress->on || seconds <= 0)
 		return;
 	bench_format_count((double)(ios - progress->last_ios) / seconds, rate, sizeof(rate));
-	length = snprintf(line, sizeof(line), "%-9s %3.0f%%  %s IOPS  %.0f s", phase,
-			  share > 1 ? 100.0 : share * 100, rate, (double)elapsed_ns / 1e9);
+	length = snprintf(line, sizeof(line), "%-9s %3.0f%%  %s IOPS  %.0f s", phase, share > 1 ? 100.0 : share * 100,
+			  rate, (double)elapsed_ns / 1e9);
 	if (progress->terminal)
 		fprintf(stderr, "\r%-*s", (int)progress->width, line);
 	else

@@ -100,10 +100,10 @@ static int connect_again(struct bench_run *run)
 		return ret;
 	run->device.config_changes = config_changes;
 	if (run->device.features != features)
-		return error_set(&run->err, -ENOTSUP,
-				 "%s: after connecting again the back end offers other features (%#llx instead of %#llx)",
-				 run->options->socket, (unsigned long long)run->device.features,
-				 (unsigned long long)features);
+		return error_set(
+			&run->err, -ENOTSUP,
+			"%s: after connecting again the back end offers other features (%#llx instead of %#llx)",
+			run->options->socket, (unsigned long long)run->device.features, (unsigned long long)features);
 	return 0;
 }
 

@@ -21,9 +21,8 @@ enum {
 };
 
 const char *const bench_stamp_names[BENCH_STAMP_VERDICTS] = {
-	[BENCH_STAMP_GOOD] = "good",           [BENCH_STAMP_STALE] = "stale",
-	[BENCH_STAMP_TORN] = "torn",           [BENCH_STAMP_MISPLACED] = "misplaced",
-	[BENCH_STAMP_FOREIGN] = "foreign",     [BENCH_STAMP_ZEROED] = "zeroed",
+	[BENCH_STAMP_GOOD] = "good",           [BENCH_STAMP_STALE] = "stale",         [BENCH_STAMP_TORN] = "torn",
+	[BENCH_STAMP_MISPLACED] = "misplaced", [BENCH_STAMP_FOREIGN] = "foreign",     [BENCH_STAMP_ZEROED] = "zeroed",
 	[BENCH_STAMP_CORRUPT] = "corrupt",     [BENCH_STAMP_UNTOUCHED] = "untouched",
 };
 
@@ -42,7 +41,8 @@ static uint64_t checksum(const uint64_t *words)
 		*at = (*at ^ words[i]) * 0x9fb21c651e98df25u;
 		*at ^= *at >> 29;
 	}
-	return bench_random_mix(lane[0] ^ bench_random_mix(lane[1] ^ bench_random_mix(lane[2] ^ bench_random_mix(lane[3]))));
+	return bench_random_mix(lane[0] ^
+				bench_random_mix(lane[1] ^ bench_random_mix(lane[2] ^ bench_random_mix(lane[3]))));
 }
 
 void bench_stamp_write(void *sector, uint64_t offset, uint32_t generation, uint64_t seed)

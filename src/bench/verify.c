@@ -24,7 +24,8 @@ int bench_verify_init(struct bench_verify *verify, const struct bench_workload *
 	if (verify->expected && verify->busy)
 		return 0;
 	bench_verify_free(verify);
-	return error_set(err, -ENOMEM, "--verify: no memory for a table of %llu blocks: use --size or a larger --block-size",
+	return error_set(err, -ENOMEM,
+			 "--verify: no memory for a table of %llu blocks: use --size or a larger --block-size",
 			 (unsigned long long)(workload->region_units));
 }
 

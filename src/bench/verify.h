@@ -37,10 +37,10 @@ struct bench_verify {
 	uint32_t *expected; /* by unit */
 	uint64_t *busy;     /* one bit a unit: a request is in flight */
 
-	uint64_t written;       /* bytes stamped */
-	uint64_t checked;       /* bytes read and compared */
-	uint64_t unknown;       /* bytes read whose contents nobody can say */
-	uint64_t bad_requests;  /* reads with at least one bad sector */
+	uint64_t written;                   /* bytes stamped */
+	uint64_t checked;                   /* bytes read and compared */
+	uint64_t unknown;                   /* bytes read whose contents nobody can say */
+	uint64_t bad_requests;              /* reads with at least one bad sector */
 	uint64_t bad[BENCH_STAMP_VERDICTS]; /* sectors by verdict; GOOD stays 0 */
 	unsigned sample_count;
 	struct bench_verify_sample sample[BENCH_VERIFY_SAMPLES]; /* the first bad blocks, one sector of each */

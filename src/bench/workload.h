@@ -31,7 +31,7 @@ struct bench_workload {
 struct bench_io {
 	enum bench_op op;
 	uint64_t offset; /* bytes on the disk */
-	uint32_t length;
+	uint32_t length; /* 0: a flush, which has no place */
 };
 
 /* region_size is rounded down to units. */
@@ -77,8 +77,14 @@ static inline void bench_workload_next(struct bench_workload *workload, struct b
 	uint64_t length = workload->blocks.size[0], at;
 
 	io->op = workload->op;
+	if (io->op == BENCH_FLUSH) {
+		io->offset = 0;
+		io->length = 0;
+		return;
+	}
 	if (workload->mixed)
-		io->op = bench_random_next(&workload->random_state) >> 32 < workload->read_share ? BENCH_READ : BENCH_WRITE;
+		io->op = bench_random_next(&workload->random_state) >> 32 < workload->read_share ? BENCH_READ
+												 : BENCH_WRITE;
 	if (workload->blocks.count > 1)
 		length = bench_blocks_pick(&workload->blocks, bench_random_next(&workload->random_state));
 	if (workload->random) {

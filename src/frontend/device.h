@@ -53,12 +53,12 @@ struct driver_device {
 	uint64_t features; /* negotiated */
 	uint64_t offered_protocol_features;
 	uint64_t protocol_features;
-	struct virtio_blk_config config; /* fields that no negotiated feature covers are 0 */
-	unsigned queues_offered;             /* what the transport and the disk both allow */
-	unsigned memory_slots;               /* regions the back end takes */
-	const struct driver_memory *memory;  /* as last set; the caller's */
-	int backend_fd;                      /* our end of the channel for the back end's requests, or -1 */
-	uint64_t config_changes;             /* notices received */
+	struct virtio_blk_config config;    /* fields that no negotiated feature covers are 0 */
+	unsigned queues_offered;            /* what the transport and the disk both allow */
+	unsigned memory_slots;              /* regions the back end takes */
+	const struct driver_memory *memory; /* as last set; the caller's */
+	int backend_fd;                     /* our end of the channel for the back end's requests, or -1 */
+	uint64_t config_changes;            /* notices received */
 	struct vhost_reader backend_reader;
 };
 
@@ -85,7 +85,7 @@ int driver_device_ready(struct driver_device *device, struct error *err);
 
 /*
  * GET_VRING_BASE: the back end finishes what it took (or only says it did:
- * ring->ops->taken() tells what to expect) and touches the ring no more. 
+ * ring->ops->taken() tells what to expect) and touches the ring no more.
  */
 int driver_device_stop_queue(struct driver_device *device, struct driver_queue *queue, uint32_t *base,
 			     struct error *err);

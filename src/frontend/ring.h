@@ -55,7 +55,8 @@ struct driver_ring_ops {
 	const char *name;
 	void (*destroy)(struct driver_ring *ring);
 
-	/* Take descriptors for count buffers and write them. -ENOSPC: not enough left; -E2BIG: longer than its table. */
+	/* Take descriptors for count buffers and write them. -ENOSPC: not enough left; -E2BIG: longer than its table.
+	 */
 	int (*link)(struct driver_ring *ring, struct driver_chain *chain, const struct driver_buffer *buffers,
 		    unsigned count);
 	/* Give the descriptors back. The chain is linked and not in flight. */

@@ -119,8 +119,7 @@ static int split_link(struct driver_ring *ring, struct driver_chain *chain, cons
 	int ret;
 
 	assert(!chain->buffers && count && count <= DRIVER_RING_MAX_SIZE);
-	ret = chain->table.at ? link_indirect(split, chain, buffers, count)
-			      : link_direct(split, chain, buffers, count);
+	ret = chain->table.at ? link_indirect(split, chain, buffers, count) : link_direct(split, chain, buffers, count);
 	if (ret < 0)
 		return ret;
 	chain->buffers = (uint16_t)count;

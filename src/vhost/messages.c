@@ -189,12 +189,14 @@ static struct vhost_vring *named_vring(struct vhost_session *session)
 
 static int set_vring_num(struct vhost_session *session, struct error *err)
 {
+	struct vhost_vring *vring = named_vring(session);
 	uint32_t size = session->msg.payload.state.num;
 
 	if (!is_power_of_two(size) || size > VIRTQ_MAX_SIZE)
 		return error_set(err, -EINVAL, "vring size %" PRIu32 ": expected a power of two up to %d", size,
 				 VIRTQ_MAX_SIZE);
-	named_vring(session)->size = size;
+	vring->size = size;
+	vring->rejected = false;
 	return 0;
 }
 
@@ -239,11 +241,11 @@ static int take_eventfd(struct vhost_session *session, int *fd, struct error *er
 	if (none != (session->msg.fd_count == 0))
 		return error_set(err, -EPROTO, "%u file descriptors, expected %s", session->msg.fd_count,
 				 none ? "none, as bit 8 says" : "one");
-	*fd = vhost_msg_take_fd(&session->msg, 0);
 	/* A descriptor that blocks would stop a worker and all its queues. */
-	if (*fd >= 0 && fcntl(*fd, F_SETFL, O_NONBLOCK) < 0)
+	if (!none && fcntl(session->msg.fds[0], F_SETFL, O_NONBLOCK) < 0)
 		return error_set(err, -errno, "a file descriptor that cannot be made non-blocking: %s",
 				 strerror(errno));
+	*fd = vhost_msg_take_fd(&session->msg, 0);
 	return 0;
 }
 
@@ -264,14 +266,19 @@ static int set_vring_call(struct vhost_session *session, struct error *err)
 {
 	int index = vhost_message_vring(session, &session->msg);
 	struct vhost_vring *vring = &session->vring[index];
-	int fd = -1, ret = take_eventfd(session, &fd, err);
+	int fd = -1, own = -1, ret = take_eventfd(session, &fd, err);
 
 	if (ret < 0)
 		return ret;
 	replace_fd(&vring->call_fd, fd);
-	if (vring->running)
-		session->ops->queue_set_call(session->device, (uint32_t)index,
-					     fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0));
+	if (!vring->running)
+		return 0;
+	if (fd >= 0) {
+		own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+		if (own < 0)
+			return error_set(err, -errno, "its file descriptor cannot be duplicated: %s", strerror(errno));
+	}
+	session->ops->queue_set_call(session->device, (uint32_t)index, own);
 	return 0;
 }
 
@@ -430,6 +437,22 @@ enum vhost_touches vhost_message_touches(const struct vhost_msg *msg)
 	return find_message(msg)->touches;
 }
 
+bool vhost_message_replies(const struct vhost_msg *msg)
+{
+	switch ((enum vhost_request)msg->header.request) {
+	case VHOST_GET_FEATURES:
+	case VHOST_GET_VRING_BASE:
+	case VHOST_GET_PROTOCOL_FEATURES:
+	case VHOST_GET_QUEUE_NUM:
+	case VHOST_GET_CONFIG:
+	case VHOST_GET_MAX_MEM_SLOTS:
+	case VHOST_GET_STATUS:
+		return true;
+	default:
+		return false;
+	}
+}
+
 int vhost_message_vring(const struct vhost_session *session, const struct vhost_msg *msg)
 {
 	uint64_t index = UINT64_MAX;
@@ -454,5 +477,7 @@ int vhost_message_handle(struct vhost_session *session, struct error *err)
 	if (message->names != NAMES_NONE && vhost_message_vring(session, &session->msg) < 0)
 		return error_set(err, -EINVAL, "a vring that does not exist, expected 0 to %" PRIu32,
 				 session->vring_count - 1);
+	if (!message->handle)
+		return error_set(err, -EOPNOTSUPP, "it belongs to a feature that was not offered");
 	return message->handle(session, err);
 }

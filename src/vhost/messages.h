@@ -13,6 +13,9 @@ enum vhost_touches {
 
 enum vhost_touches vhost_message_touches(const struct vhost_msg *msg);
 
+/* The message has a reply of its own, for which need_reply changes nothing (vhost-user.rst, "REPLY_ACK"). */
+bool vhost_message_replies(const struct vhost_msg *msg);
+
 /*
  * The vring a message names, or -1 where it names none that exists. Only for
  * messages that touch one or set its call descriptor.

@@ -36,16 +36,37 @@ static const char *request_name(uint32_t request)
 	return name ? name : "unknown request";
 }
 
-static int duplicate(int fd)
+/* *copy is -1 where fd is. False where there is no descriptor left for it. */
+static bool duplicate(int fd, int *copy)
 {
-	return fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	*copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 || *copy >= 0;
+}
+
+/* A queue without one of its descriptors would run, but burn a CPU or leave its driver waiting. */
+static int give_descriptors(const struct vhost_vring *vring, struct vhost_queue_setup *setup, struct error *err)
+{
+	int *const copies[] = {&setup->kick_fd, &setup->call_fd, &setup->err_fd};
+	const int fds[] = {vring->kick_fd, vring->call_fd, vring->err_fd};
+
+	for (unsigned i = 0; i < 3; i++) {
+		if (duplicate(fds[i], copies[i]))
+			continue;
+		error_set(err, -errno, "its file descriptors cannot be duplicated: %s", strerror(errno));
+		while (i-- > 0) {
+			if (*copies[i] >= 0)
+				close(*copies[i]);
+		}
+		return err->code;
+	}
+	return 0;
 }
 
 static void start_vring(struct vhost_session *session, uint32_t index)
 {
 	struct vhost_vring *vring = &session->vring[index];
 	struct error err = {0};
-	const struct vhost_queue_setup setup = {
+	struct vhost_queue_setup setup = {
 		.ring = {.map = &session->memory,
 			 .size = vring->size,
 			 .base = vring->base,
@@ -54,12 +75,10 @@ static void start_vring(struct vhost_session *session, uint32_t index)
 			 .used = vring->used,
 			 .event_idx = session->features >> VIRTIO_RING_F_EVENT_IDX & 1,
 			 .indirect = session->features >> VIRTIO_RING_F_INDIRECT_DESC & 1},
-		.kick_fd = duplicate(vring->kick_fd),
-		.call_fd = duplicate(vring->call_fd),
-		.err_fd = duplicate(vring->err_fd),
 	};
 
-	if (session->ops->queue_start(session->device, index, &setup, &err) < 0) {
+	if (give_descriptors(vring, &setup, &err) < 0 ||
+	    session->ops->queue_start(session->device, index, &setup, &err) < 0) {
 		log_error("disk %s: queue %" PRIu32 " cannot start: %s", session->name, index, err.text);
 		vring->rejected = true;
 		return;
@@ -125,7 +144,8 @@ static bool send_reply(struct vhost_session *session)
 static bool finish_message(struct vhost_session *session)
 {
 	bool acknowledge = session->msg.header.flags & VHOST_FLAG_NEED_REPLY &&
-			   vhost_has_protocol_feature(session, VHOST_PROTOCOL_F_REPLY_ACK);
+			   vhost_has_protocol_feature(session, VHOST_PROTOCOL_F_REPLY_ACK) &&
+			   !vhost_message_replies(&session->msg);
 	const char *name = request_name(session->msg.header.request);
 	struct error err = {0};
 	int ret = vhost_message_handle(session, &err);

@@ -231,6 +231,7 @@ def lab(_labs, session_dir):  # session_dir: so that a failure shows the logs in
     lab = _labs()
     yield lab
     if lab.guest.usable():  # a failed test may have left its load running, which would spoil the next one
-        lab.guest.run("killall -q -9 fio; while pidof fio >/dev/null; do sleep 0.1; done; umount /mnt 2>/dev/null; true")
+        lab.guest.run("killall -q -9 fio; while pidof fio >/dev/null; do sleep 0.1; done\n"
+                      "umount /mnt 2>/dev/null; true")
     if not lab.daemon.process.alive():
         raise GuestError(f"{lab.daemon.process.name} ended with {lab.daemon.process.returncode()} during the test")

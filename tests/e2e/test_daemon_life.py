@@ -135,8 +135,15 @@ def test_capabilities(straitd, arguments):
 
 
 def test_version(straitd):
-    result = run(straitd, "--version")
-    assert result.returncode == 0 and result.stdout.startswith("straitd 0.")
+    for option in ("--version", "-V"):
+        result = run(straitd, option)
+        assert result.returncode == 0 and result.stdout.startswith("straitd 0.")
+
+
+def test_help(straitd):
+    for option in ("--help", "-h"):
+        result = run(straitd, option)
+        assert result.returncode == 0 and result.stdout.startswith("Usage: straitd") and result.stderr == ""
 
 
 def test_output_that_cannot_be_written(straitd):
@@ -147,6 +154,7 @@ def test_output_that_cannot_be_written(straitd):
 
 @pytest.mark.parametrize("arguments, words", (
     ([], ["--config=FILE", "--socket-path=PATH"]),
+    (["-x"], ["-x", "no such option"]),
     (["--frobnicate"], ["--frobnicate", "no such option"]),
     (["--cofnig=x"], ["--cofnig=x", "did you mean --config"]),
     (["--config"], ["--config", "expected --config=FILE"]),

@@ -16,12 +16,15 @@ def test_ext4_is_clean_after_use(lab):
     lab.guest.run("""
         mkfs.ext4 -q -F /dev/vda && mount /dev/vda /mnt || exit 1
         for i in 1 2 3 4 5 6 7 8; do
-            mkdir /mnt/$i && cp /bin/busybox /bin/fio /mnt/$i && dd if=/dev/urandom of=/mnt/$i/r bs=64k count=16 2>/dev/null
+            mkdir /mnt/$i && cp /bin/busybox /bin/fio /mnt/$i || exit 1
+            dd if=/dev/urandom of=/mnt/$i/r bs=64k count=16 2>/dev/null || exit 1
         done
         sync; rm -r /mnt/3 /mnt/6; sha256sum /mnt/*/* >/tmp/sums
         umount /mnt""", timeout=120)
     lab.guest.run("fsck.ext4 -f -n /dev/vda")
-    lab.guest.run("echo 3 >/proc/sys/vm/drop_caches; mount /dev/vda /mnt && sha256sum -c /tmp/sums; s=$?; umount /mnt; exit $s")
+    lab.guest.run("""
+        echo 3 >/proc/sys/vm/drop_caches
+        mount /dev/vda /mnt && sha256sum -c /tmp/sums; status=$?; umount /mnt; exit $status""")
     host = subprocess.run(["/sbin/e2fsck", "-f", "-n", lab.file("vda")], capture_output=True, text=True, check=False)
     assert host.returncode == 0, host.stdout + host.stderr
 
@@ -31,6 +34,7 @@ def test_discard_frees_space_in_the_image(lab):
     image = lab.file("vda")
     lab.guest.fio("/dev/vda", rw="write", bs="1m", size="64m", offset="128m", end_fsync=1)
     full = allocated(image)
+    # by its path: busybox has a simpler one, and its shell prefers it
     lab.guest.run(f"/bin/blkdiscard -o {128 * MIB} -l {32 * MIB} /dev/vda")
     discarded = allocated(image)
     assert full - discarded >= 31 * MIB, f"{full} bytes allocated before the discard of 32 MiB, {discarded} after"

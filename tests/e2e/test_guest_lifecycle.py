@@ -55,7 +55,8 @@ def test_qemu_killed_under_load(workdir, boot, serve):
     daemon = serve([disk])
     first = boot(front_ends([disk]))
     first.fio("/dev/vda", do_verify=0, end_fsync=1, **STAMPED)
-    load = first.fio_start("/dev/vda", rw="randwrite", offset="64m", size="128m", time_based=True, runtime=60, iodepth=32)
+    load = first.fio_start("/dev/vda", rw="randwrite", offset="64m", size="128m", iodepth=32, time_based=True,
+                           runtime=60)
     before = first.sample("vda").ios
     wait_until(lambda: first.sample("vda").ios > before + 500, 30, "the load to get going")
     assert load.running()

@@ -24,9 +24,11 @@ def straitd_config(disks, workers=2):
 class Daemon:
     """A back end in its own process that listens on `sockets`."""
 
+    WHERE_FROM = "install it"
+
     def __init__(self, argv, log, sockets, timeout=20):
         if not shutil.which(argv[0]):
-            raise GuestError(f"{argv[0]} is missing")
+            raise GuestError(f"{argv[0]} is missing: {self.WHERE_FROM}")
         self.sockets = [os.fspath(s) for s in sockets]
         self.ended = False  # by us
         self.process = Process(argv, log)
@@ -82,6 +84,8 @@ class Straitd(Daemon):
     """straitd from a build directory. Either disks=[{name:, socket:, file:, ...}], which go into a configuration
     file, or socket=, file= and read_only=, which go onto the command line."""
 
+    WHERE_FROM = "build it (meson compile), or name another build directory with --build-dir"
+
     def __init__(self, build_dir, directory, disks=None, workers=2, socket=None, file=None, read_only=False, log=None):
         argv = [os.path.join(build_dir, "cmd", "straitd", "straitd")]
         if disks is not None:
@@ -97,7 +101,9 @@ class Straitd(Daemon):
 
 
 class QemuStorageDaemon(Daemon):
-    """qemu-storage-daemon with a vhost-user-blk export for each disk; disks as for Straitd, as far as it can do them."""
+    """qemu-storage-daemon with a vhost-user-blk export for each disk; disks as for Straitd where it can do that."""
+
+    WHERE_FROM = "install the package qemu-system-common"
 
     def __init__(self, directory, disks):
         argv = ["qemu-storage-daemon"]
@@ -109,6 +115,7 @@ class QemuStorageDaemon(Daemon):
             argv += ["--blockdev", json.dumps({"driver": "file", "node-name": f"f{n}", "filename": disk["file"],
                                                "cache": {"direct": direct}, "discard": "unmap",
                                                "read-only": read_only}),
-                     "--export", f"type=vhost-user-blk,id=e{n},node-name=f{n},addr.type=unix,addr.path={disk['socket']},"
-                                 f"writable={'off' if read_only else 'on'},num-queues={disk.get('queues', 1)}"]
+                     "--export", f"type=vhost-user-blk,id=e{n},node-name=f{n},addr.type=unix,"
+                                 f"addr.path={disk['socket']},writable={'off' if read_only else 'on'},"
+                                 f"num-queues={disk.get('queues', 1)}"]
         super().__init__(argv, os.path.join(directory, "qemu-storage-daemon.log"), [d["socket"] for d in disks])

@@ -264,5 +264,6 @@ class Job:
 
     def wait(self, timeout=60, check=True):
         """Wait for the end; the result is as that of Guest.run()."""
-        code = f"while [ ! -e {self.path}.status ]; do sleep 0.1; done; cat {self.path}.out; exit $(cat {self.path}.status)"
-        return self._guest.run(code, timeout, check)
+        return self._guest.run(f"""
+            while [ ! -e {self.path}.status ]; do sleep 0.1; done
+            cat {self.path}.out; exit $(cat {self.path}.status)""", timeout, check)

@@ -2,7 +2,8 @@
 """Builds the guest: a Debian kernel, and an initramfs with just what the tests run in it.
 
 Built once and kept under a name made of the hash of everything that goes in (scripts by content, the machine's
-programs by size and time), so that a new kernel, another fio or an edited script makes a new one, and two tests that start together build it once."""
+programs by size and time), so that a new kernel, another fio or an edited script makes a new one. Two tests that start
+together build it once."""
 
 import contextlib
 import fcntl
@@ -79,21 +80,25 @@ def _tool(name, package):
 def _kernel_package(cache, progress):
     """The kernel's .deb in the cache, downloaded if it is not there. A cached one does when apt knows of none."""
     cached = glob.glob(os.path.join(cache, "linux-image-*.deb"))
+    advice = "is apt set up, and its lists fresh? (apt-get update)"
     try:
         known = re.search(r"^Depends: (linux-image-\S+) \(= (\S+)\)",
                           _output("apt-cache", "show", "--no-all-versions", META_PACKAGE), re.M)
         if not known:
             raise GuestError(f"cannot build the guest: apt does not say which kernel {META_PACKAGE} is")
-    except GuestError:
+    except GuestError as e:
         if cached:
             return max(cached, key=os.path.getmtime)
-        raise
+        raise GuestError(f"{e}; {advice}") from None
     name, version = known.groups()
     deb = os.path.join(cache, f"{name}_{version.replace(':', '_')}.deb")
     if not os.path.exists(deb):
         progress(f"download the package {name} (about 30 MB, not installed)")
         with tempfile.TemporaryDirectory(dir=cache, prefix="download-") as work:
-            _output("apt-get", "-q", "download", f"{name}={version}", cwd=work)
+            try:
+                _output("apt-get", "-q", "download", f"{name}={version}", cwd=work)
+            except GuestError as e:
+                raise GuestError(f"{e}; {advice}") from None
             os.rename(glob.glob(os.path.join(work, "*.deb"))[0], deb)
         for old in cached:
             os.unlink(old)

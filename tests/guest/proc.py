@@ -17,8 +17,8 @@ _TICK = os.sysconf("SC_CLK_TCK")
 class Process:
     """A child with its stderr (and stdout) in a log file.
 
-    It has a session of its own, so that Ctrl-C reaches only us, and runs under `setpriv --pdeathsig KILL`, which execs it, so that the pid is its own and a killed test leaves
-    nothing behind."""
+    It has a session of its own, so that Ctrl-C reaches only us, and runs under `setpriv --pdeathsig KILL`, which execs
+    it, so that the pid is its own and a killed test leaves nothing behind."""
 
     def __init__(self, argv, log, pass_fds=(), env=None):
         self.argv = [str(a) for a in argv]

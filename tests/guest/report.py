@@ -30,11 +30,12 @@ def table(results, name, color=False):
             if differs:
                 text = " " * (9 - len(text)) + _paint(text, _GREEN if (x > y) == more_is_better else _YELLOW, color)
             lines.append(f"  {label:26}{format(x, form):>20}{format(y, form):>17}{text:>9}")
-    lines.append("(ratio): the rounds overlap, so the difference is within the noise")
+    lines.append("(ratio): the rounds overlap or nearly do, so the difference is within the noise")
     return "\n".join(lines)
 
 
-_COMPARED = (("IOPS", "iops", True), ("p99", "p99", False), ("back-end CPU per I/O", "backend_cpu", False))
+_COMPARED = (("IOPS", "iops", True), ("p99", "p99", False), ("kicks per I/O", "kicks", False),
+             ("calls per I/O", "calls", False), ("back-end CPU per I/O", "backend_cpu", False))
 
 
 def _wins(results):
@@ -61,16 +62,16 @@ def sentence(results, name, kvm):
     """What the numbers mean, in one sentence."""
     parts = [f"{who} is better in {_and(what)}"
              for who, what in zip((name, "QEMU's virtio-blk"), _wins(results)) if what]
-    total = len(_COMPARED) * len(results)
+    total = sum(getattr(r, field) is not None for a, _ in results.values() for r in a[:1] for _, field, _ in _COMPARED)
     even = total - sum(what.count(" at depth ") for what in parts)
     if even:
         parts.append(f"{even} of {total} comparisons are within the noise")
-    shares = [1 - m.backend_cpu / m.cpu for m in (median(rounds) for pair in results.values() for rounds in pair) if m.cpu]
-    share = 100 * min(shares)
+    medians = [median(rounds) for pair in results.values() for rounds in pair]
+    share = 100 * min(1 - m.backend_cpu / m.cpu for m in medians if m.cpu)
     if not kvm:
-        parts.append(f"the guest is emulated here (no KVM), which took {share:.0f} % or more of the CPU time, so IOPS and "
-                     "latency mostly measure QEMU's emulator, and kicks, calls and back-end CPU per I/O say more about "
-                     "a real host")
+        parts.append(f"the guest is emulated here (no KVM), which took {share:.0f} % or more of the CPU time, so IOPS "
+                     "and latency mostly measure QEMU's emulator, and kicks, calls and back-end CPU per I/O say more "
+                     "about a real host")
     elif share > 75:
         parts.append(f"{share:.0f} % or more of the CPU time went into the guest itself, which limits both")
     text = "; ".join(parts)

@@ -38,6 +38,7 @@ class Program:
 
     def page_options(self):
         """Options that have an entry of their own in the man page."""
+        assert self.page.exists(), f"{self.page} is missing"
         text = self.page.read_text(encoding="utf-8")
         return {option for line in text.splitlines() if re.match(r"(\*-\w\*, )?\*--[a-z]", line)
                 for option in OPTION.findall(line.replace("*", " "))}

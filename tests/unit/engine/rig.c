@@ -17,10 +17,12 @@
 void rig_create(struct rig *rig, enum ring_profile best, uint32_t poll_max_us)
 {
 	const struct worker_options options = {.index = WORKER_INDEX, .poll_max_us = poll_max_us, .best_ring = best};
+	static bool calibrated;
 	struct error err = {0};
 
-	if (clock_ns_per_tick == 0)
+	if (!calibrated)
 		clock_init();
+	calibrated = true;
 	guest_create(&rig->guest);
 	assert_int_equal(mailbox_init(&rig->control), 0);
 	rig->worker = worker_create(&options, &err);
@@ -167,7 +169,8 @@ void driver_kick(struct driver *driver)
 	struct hand_ring *ring = &driver->ring;
 	bool wanted;
 
-	/* Pairs with the device's between saying whether it wants kicks and looking once more (virtio 1.2, 2.7.13.4). */
+	/* Pairs with the device's between saying whether it wants kicks and looking once more (virtio 1.2, 2.7.13.4).
+	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
 	if (driver->event_idx)
 		wanted = vring_need_event(__atomic_load_n(hand_ring_avail_event(ring), __ATOMIC_RELAXED), ring->offered,
@@ -256,16 +259,4 @@ void wait_asleep(const struct worker *worker)
 		sched_yield();
 	}
 	fail_msg("the worker does not fall asleep");
-}
-
-unsigned count_open_fds(void)
-{
-	DIR *directory = opendir("/proc/self/fd");
-	unsigned count = 0;
-
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
 }

@@ -4,6 +4,7 @@
 
 #include "engine/worker.h"
 #include "hand_ring.h"
+#include "traces.h"
 
 /*
  * What a queue needs around it, all of it real: guest memory, a worker thread
@@ -72,7 +73,5 @@ uint64_t count_of(const uint64_t *counter);
 
 /* Wait until the worker sleeps and has nothing to do: its loop does not turn any more. */
 void wait_asleep(const struct worker *worker);
-
-unsigned count_open_fds(void);
 
 #endif

@@ -162,7 +162,7 @@ static void many_short_lives(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(a_thread_of_its_own),    cmocka_unit_test(on_the_cpus_it_was_given),
+		cmocka_unit_test(a_thread_of_its_own),     cmocka_unit_test(on_the_cpus_it_was_given),
 		cmocka_unit_test(cpus_that_are_not_there), cmocka_unit_test(messages_before_the_end),
 		cmocka_unit_test(many_short_lives),
 	};

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "said.h"
+#include "traces.h"
 
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -47,5 +48,32 @@ unsigned said_lines(const char *text, const char *part)
 		count += at && at < end;
 		text = *end ? end + 1 : end;
 	}
+	return count;
+}
+
+unsigned count_open_fds(void)
+{
+	DIR *directory = opendir("/proc/self/fd");
+	unsigned count = 0;
+
+	if (!directory)
+		abort();
+	while (readdir(directory))
+		count++;
+	closedir(directory);
+	return count;
+}
+
+unsigned count_mappings(const char *part)
+{
+	FILE *maps = fopen("/proc/self/maps", "re");
+	unsigned count = 0;
+	char line[1024];
+
+	if (!maps)
+		abort();
+	while (fgets(line, sizeof(line), maps))
+		count += strstr(line, part) != NULL;
+	fclose(maps);
 	return count;
 }

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STRAIT_COMMAND_H
+#define STRAIT_COMMAND_H
+
+/* One subcommand of strait. run() gets its own argv (argv[0] is the name) and returns the exit code. */
+struct command {
+	const char *name;
+	const char *summary;
+	int (*run)(int argc, char **argv);
+};
+
+int command_bench(int argc, char **argv);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "command.h"
+
+static const struct command commands[] = {
+	{"bench", "drive a vhost-user-blk back end and measure it", command_bench},
+};
+
+static void print_help(void)
+{
+	printf("Usage: strait COMMAND [OPTION]...\n"
+	       "  or:  strait OPTION\n"
+	       "\n"
+	       "The toolbox for the I/O paths of virtual machines.\n"
+	       "\n"
+	       "Commands:\n");
+	for (unsigned i = 0; i < sizeof(commands) / sizeof(commands[0]); i++)
+		printf("  %-24s  %s\n", commands[i].name, commands[i].summary);
+	printf("\n"
+	       "Options:\n"
+	       "  -h, --help                show this help and exit\n"
+	       "  -V, --version             show the version and exit\n"
+	       "\n"
+	       "\"strait COMMAND --help\" and strait-COMMAND(1) tell more.\n");
+}
+
+int main(int argc, char **argv)
+{
+	const char *word = argc > 1 ? argv[1] : NULL;
+
+	if (!word) {
+		fprintf(stderr, "strait: no command given: see \"strait --help\"\n");
+		return 2;
+	}
+	if (strcmp(word, "-h") == 0 || strcmp(word, "--help") == 0) {
+		print_help();
+		return 0;
+	}
+	if (strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0) {
+		printf("strait %s\n", STRAIT_VERSION);
+		return 0;
+	}
+	for (unsigned i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		if (strcmp(word, commands[i].name) == 0)
+			return commands[i].run(argc - 1, argv + 1);
+	}
+	fprintf(stderr, "strait: %s: no such %s: see \"strait --help\"\n", word, word[0] == '-' ? "option" : "command");
+	return 2;
+}
