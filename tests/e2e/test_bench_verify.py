@@ -37,7 +37,8 @@ def test_rings_and_notifications(bench, disk, mode):
 def test_loads(bench, disk, load):
     result = bench.run(disk, "--rw", load, "--verify", "--size", "16m", "--io-count", 4500)
     assert result.bad_sectors() == {}
-    assert result.checked() > 8 * MIB
+    # A mixed stream writes a third of what it covers, and checks little but that.
+    assert result.checked() > 4 * MIB
 
 
 @pytest.mark.parametrize("size", (4, 16, 128, 1024))

@@ -6,6 +6,7 @@
 #include "base/checked.h"
 #include "base/log.h"
 #include "device/blk/blk.h"
+#include "storage/iov.h"
 
 #define SECTOR 512u
 
@@ -127,39 +128,14 @@ static void flush(struct blk_request *request)
 	request_submit(&request->base);
 }
 
-/* Copy from the segments of a chain. Bytes copied: less than length where they have fewer. */
-static size_t copy_from(const struct iovec *iov, unsigned count, void *to, size_t length)
-{
-	size_t copied = 0;
-
-	for (unsigned i = 0; i < count && copied < length; i++) {
-		size_t piece = iov[i].iov_len < length - copied ? iov[i].iov_len : length - copied;
-
-		memcpy((char *)to + copied, iov[i].iov_base, piece);
-		copied += piece;
-	}
-	return copied;
-}
-
-static size_t copy_to(const struct iovec *iov, unsigned count, const void *from, size_t length)
-{
-	size_t copied = 0;
-
-	for (unsigned i = 0; i < count && copied < length; i++) {
-		size_t piece = iov[i].iov_len < length - copied ? iov[i].iov_len : length - copied;
-
-		memcpy(iov[i].iov_base, (const char *)from + copied, piece);
-		copied += piece;
-	}
-	return copied;
-}
-
 static void get_id(struct blk_request *request)
 {
 	const struct storage_io *io = &request->base.io;
-	const struct blk *blk = blk_of(request);
+	/* A driver that has no room for all of it gets the beginning. */
+	size_t length = io->length < VIRTIO_BLK_ID_BYTES ? io->length : VIRTIO_BLK_ID_BYTES;
 
-	answer(request, VIRTIO_BLK_S_OK, (uint32_t)copy_to(io->iov, io->iov_count, blk->serial, sizeof(blk->serial)));
+	iov_scatter(io->iov, io->iov_count, blk_of(request)->serial, length);
+	answer(request, VIRTIO_BLK_S_OK, (uint32_t)length);
 }
 
 static void submit_range(struct blk_request *request)
@@ -216,7 +192,7 @@ static void change_ranges(struct blk_request *request, enum storage_op op, bool 
 	else if (!length || length % sizeof(request->ranges[0]) || length > sizeof(request->ranges))
 		ret = -EINVAL;
 	if (ret == 0)
-		copy_from(io->iov, io->iov_count, request->ranges, length);
+		iov_gather(io->iov, io->iov_count, request->ranges, length);
 	request->range = 0;
 	request->range_count = (uint16_t)(length / sizeof(request->ranges[0]));
 	for (unsigned i = 0; ret == 0 && i < request->range_count; i++)
@@ -230,24 +206,14 @@ static void change_ranges(struct blk_request *request, enum storage_op op, bool 
 /* Cut the 16 bytes of the header off the readable segments, however they are split. */
 static int take_header(struct virtq_chain *chain, struct virtio_blk_outhdr *header)
 {
-	size_t left = sizeof(*header);
+	uint32_t count = chain->readable;
 
 	if (chain->readable_bytes < sizeof(*header))
 		return -EPROTO;
-	copy_from(chain->iov, chain->readable, header, sizeof(*header));
+	iov_gather(chain->iov, count, header, sizeof(*header));
+	iov_advance(&chain->iov, &count, sizeof(*header));
+	chain->readable = (uint16_t)count;
 	chain->readable_bytes -= sizeof(*header);
-	while (left) {
-		struct iovec *first = chain->iov;
-
-		if (first->iov_len > left) {
-			first->iov_base = (char *)first->iov_base + left;
-			first->iov_len -= left;
-			break;
-		}
-		left -= first->iov_len;
-		chain->iov++;
-		chain->readable--;
-	}
 	return 0;
 }
 
