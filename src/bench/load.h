@@ -79,6 +79,7 @@ struct bench_run {
 	unsigned reconnects_left;
 
 	/* Counters. */
+	uint64_t now; /* ticks, at the last completions or --rate arrivals */
 	uint64_t in_flight;
 	uint64_t completed; /* over the whole run, errors included */
 	uint64_t publishes;

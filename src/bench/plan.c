@@ -3,6 +3,7 @@
 #include <linux/virtio_ring.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/checked.h"
 #include "bench/load.h"
@@ -152,6 +153,12 @@ int bench_plan_check(struct bench_run *run)
 	return ret ? ret : check_rings(run);
 }
 
+/* Guest memory is allocated at once; beyond this it would push out everything else. */
+static size_t memory_limit(void)
+{
+	return (size_t)sysconf(_SC_PHYS_PAGES) / 4 * 3 * (size_t)sysconf(_SC_PAGESIZE);
+}
+
 static int create_memory(struct bench_run *run, const struct driver_blk_layout *layout)
 {
 	const struct bench_options *options = run->options;
@@ -163,6 +170,12 @@ static int create_memory(struct bench_run *run, const struct driver_blk_layout *
 		[DATA_REGION] = slots * driver_blk_data_bytes(layout),
 	};
 
+	if (sizes[DATA_REGION] > memory_limit())
+		return error_set(
+			&run->err, -ENOMEM,
+			"--queues=%u --depth=%u --block-size=%s: buffers would take %zu MiB, more than most of "
+			"this machine's memory",
+			options->queues, options->depth, options->block_text, sizes[DATA_REGION] >> 20);
 	return driver_memory_create(&run->memory, sizes, 2, options->huge_pages ? DRIVER_MEMORY_HUGE_PAGES : 0,
 				    &run->err);
 }
@@ -219,8 +232,10 @@ int bench_plan_prepare(struct bench_run *run)
 	bench_workload_init_sweep(&run->sweep, &run->load, BENCH_READ, sweep_block(options));
 	plan_layout(run, &layout);
 	ret = create_memory(run, &layout);
-	if (ret < 0)
+	if (ret < 0) {
+		run->result->outcome = BENCH_REFUSED;
 		return ret;
+	}
 	run->queues = calloc(options->queues, sizeof(*run->queues));
 	if (!run->queues)
 		return error_set(&run->err, -ENOMEM, "no memory for %u queues", options->queues);

@@ -86,7 +86,7 @@ def test_quiet(bench, disk):
 
 
 def test_progress(bench, disk):
-    result = bench.run(disk, "--time", "2500ms", "--warm-up", "1500ms", "--progress", json_report=False)
+    result = bench.run(disk, "--time", "1200ms", "--warm-up", "1200ms", "--progress", json_report=False)
     lines = result.err.splitlines()
     assert any(line.startswith("warm-up") for line in lines)
     assert any(line.startswith("measure") and "%" in line and "IOPS" in line for line in lines)

@@ -22,20 +22,23 @@ def check_reconnects(result, back_end, count):
 def test_reconnect_while_loaded(bench, back_end, workdir, queues):
     socket = serve_disk(back_end, workdir)
     for options in (("--mode", "polled"), ("--mode", "event"), ("--no-event-idx", "--no-indirect")):
-        result = bench.run(socket, "--rw", "randrw", "--verify", "--queues", queues, "--reconnect", 10, "--time", "1s",
+        result = bench.run(socket, "--rw", "randrw", "--verify", "--queues", queues, "--reconnect", 10, "--time", "600ms",
                            *options)
         assert result.bad_sectors() == {}, options
         assert result.ios() > 1000
         check_reconnects(result, back_end, 10)
 
 
-def test_reconnect_with_large_blocks(bench, back_end, workdir):
-    """Requests that take long are caught in the middle by each stop."""
-    socket = serve_disk(back_end, workdir, size=256 * MIB, cache="none")
-    result = bench.run(socket, "--rw", "randrw", "--verify", "--block-size", "64k-1m", "--queues", 4, "--depth", 16,
+def test_reconnect_with_large_blocks(bench, straitd, workdir):
+    """Requests that take long are caught in the middle by each stop. Not for qemu-storage-daemon: it answers before they
+    are done (reconnects.undrained), and version 7.2 then drops them and the connection ("vu_panic: Error writing eventfd")."""
+    described = make_disk(workdir, "disk", 256 * MIB)
+    straitd(disks=[described])
+    result = bench.run(described["socket"], "--rw", "randrw", "--verify", "--block-size", "64k-1m", "--queues", 4, "--depth", 16,
                        "--reconnect", 20, "--time", "2s")
     assert result.bad_sectors() == {}
-    check_reconnects(result, back_end, 20)
+    assert result["reconnects"]["done"] == 20
+    assert result["reconnects"]["undrained"] == 0
 
 
 def test_many_short_sessions(bench, disk):
@@ -47,7 +50,7 @@ def test_two_disks_at_once(bench, back_end, workdir):
     disks = [make_disk(workdir, name, 64 * MIB, cache="writeback") for name in ("one", "two")]
     back_end(disks)
     # Different seeds: a block that ends up on the other disk is foreign there.
-    runs = [bench.start(each["socket"], "--rw", "randrw", "--verify", "--queues", 2, "--time", "2s", "--seed", number)
+    runs = [bench.start(each["socket"], "--rw", "randrw", "--verify", "--queues", 2, "--time", "1s", "--seed", number)
             for number, each in enumerate(disks)]
     for run in runs:
         result = bench.finish(run)

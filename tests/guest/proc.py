@@ -17,8 +17,10 @@ _TICK = os.sysconf("SC_CLK_TCK")
 class Process:
     """A child with its stderr (and stdout) in a log file.
 
-    It has a session of its own, so that Ctrl-C reaches only us, and runs under `setpriv --pdeathsig KILL`, which execs
-    it, so that the pid is its own and a killed test leaves nothing behind."""
+    It has a process group of its own, so that Ctrl-C reaches only us. Not a session: the kernel's autogroups would
+    schedule QEMU and its back end against each other, and on a busy machine halve the I/O of any back end that is not a
+    thread of QEMU. It runs under `setpriv --pdeathsig KILL`, which execs it, so that the pid is its own and a killed
+    test leaves nothing behind."""
 
     def __init__(self, argv, log, pass_fds=(), env=None):
         self.argv = [str(a) for a in argv]
@@ -28,7 +30,7 @@ class Process:
             try:
                 self._child = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "--"] + self.argv,
                                                stdin=subprocess.DEVNULL, stdout=out, stderr=out, pass_fds=pass_fds,
-                                               env=env, start_new_session=True)
+                                               env=env, process_group=0)
             except FileNotFoundError as e:
                 raise GuestError("setpriv is missing: install the package util-linux") from e
         self.pid = self._child.pid

@@ -78,6 +78,8 @@ void blk_set_features(struct blk *blk, uint64_t features)
 
 void blk_reset(struct blk *blk)
 {
+	/* Nothing is negotiated any more: a driver that comes next and does not negotiate cannot flush. */
+	blk->features = 0;
 	blk->writeback = blk->storage->info.writeback;
 	update_stable_writes(blk);
 }

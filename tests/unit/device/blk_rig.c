@@ -166,7 +166,6 @@ void blk_must_break(struct blk_rig *rig, const struct layout *layout, const char
 	/* It did not come back, and nothing was done. */
 	assert_int_equal(rig->driver.ring.used->idx, rig->driver.ring.seen);
 	assert_int_equal(rig->recorder.count, before);
-	rig->driver.ring.used->idx = ++rig->driver.ring.seen;
 	driver_start(&rig->driver);
 }
 
@@ -184,7 +183,7 @@ struct outcome blk_in(struct blk_rig *rig, uint64_t sector, uint32_t length)
 	return blk_plain(rig, VIRTIO_BLK_T_IN, sector, length + 1);
 }
 
-static struct outcome send(struct blk_rig *rig, uint32_t type, uint64_t sector, const void *data, uint32_t length)
+static struct outcome run_with(struct blk_rig *rig, uint32_t type, uint64_t sector, const void *data, uint32_t length)
 {
 	const struct virtio_blk_outhdr header = {.type = type, .sector = sector};
 	char *bytes = malloc(sizeof(header) + length);
@@ -202,13 +201,13 @@ static struct outcome send(struct blk_rig *rig, uint32_t type, uint64_t sector, 
 
 struct outcome blk_out(struct blk_rig *rig, uint64_t sector, const void *data, uint32_t length)
 {
-	return send(rig, VIRTIO_BLK_T_OUT, sector, data, length);
+	return run_with(rig, VIRTIO_BLK_T_OUT, sector, data, length);
 }
 
 struct outcome blk_ranges(struct blk_rig *rig, uint32_t type, const struct virtio_blk_discard_write_zeroes *ranges,
 			  unsigned count)
 {
-	return send(rig, type, 0, ranges, count * (uint32_t)sizeof(ranges[0]));
+	return run_with(rig, type, 0, ranges, count * (uint32_t)sizeof(ranges[0]));
 }
 
 struct blk_counters blk_rig_counters(const struct blk_rig *rig)
@@ -218,4 +217,10 @@ struct blk_counters blk_rig_counters(const struct blk_rig *rig)
 
 	blk_read_counters(&rig->blk, &counters, &queues);
 	return counters;
+}
+
+void assert_outcome_at(struct outcome got, uint8_t status, uint32_t length, const char *file, int line)
+{
+	_assert_int_equal(got.status, status, file, line);
+	_assert_int_equal(got.length, length, file, line);
 }

@@ -64,11 +64,8 @@ struct outcome blk_ranges(struct blk_rig *rig, uint32_t type, const struct virti
 
 struct blk_counters blk_rig_counters(const struct blk_rig *rig);
 
-#define assert_outcome(outcome, expected_status, expected_length)                                                      \
-	do {                                                                                                           \
-		const struct outcome got = (outcome);                                                                  \
-		assert_int_equal(got.status, expected_status);                                                         \
-		assert_int_equal(got.length, expected_length);                                                         \
-	} while (0)
+/* What follows the request is the status expected and the length of the used element. */
+#define assert_outcome(...) assert_outcome_at(__VA_ARGS__, __FILE__, __LINE__)
+void assert_outcome_at(struct outcome got, uint8_t status, uint32_t length, const char *file, int line);
 
 #endif

@@ -36,8 +36,11 @@ static void recorder_submit(struct storage *storage, struct storage_thread *thre
 	struct record *record = &recorder->record[recorder->count++ % RECORDER_MOST];
 
 	(void)thread;
-	*record = (struct record){
-		.op = io->op, .flags = io->flags, .offset = io->offset, .length = io->length, .iov_count = io->iov_count};
+	*record = (struct record){.op = io->op,
+				  .flags = io->flags,
+				  .offset = io->offset,
+				  .length = io->length,
+				  .iov_count = io->iov_count};
 	if (io->op <= STORAGE_WRITE && io->iov_count)
 		record->first = io->iov[0];
 	io->done(io, serve(recorder, io));

@@ -23,7 +23,7 @@ struct recorder {
 	struct storage storage; /* first */
 	unsigned count;         /* requests so far, also those that are not in the list any more */
 	struct record record[RECORDER_MOST];
-	int result;    /* of those that fail */
+	int result;     /* of those that fail */
 	unsigned after; /* so many succeed before one fails */
 	char data[RECORDER_SIZE];
 };

@@ -16,74 +16,9 @@
 
 #include "frontend/device.h"
 #include "frontend/split.h"
+#include "peer.h"
 
-/*
- * The other end of the socket without a thread: replies are written before
- * the front end asks, and its messages are read afterwards.
- */
 #define BIT(n) ((uint64_t)1 << (n))
-
-struct peer {
-	int fd;
-	int front_fd;
-	struct vhost_reader reader;
-};
-
-static void peer_open(struct peer *peer)
-{
-	int pair[2];
-
-	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, pair), 0);
-	peer->fd = pair[0];
-	peer->front_fd = pair[1];
-	vhost_reader_init(&peer->reader);
-}
-
-static void peer_close(struct peer *peer)
-{
-	vhost_reader_free(&peer->reader);
-	close(peer->fd);
-}
-
-static void reply_u64(struct peer *peer, uint32_t request, uint64_t value)
-{
-	struct vhost_msg msg;
-
-	driver_msg_init(&msg, request, sizeof(uint64_t));
-	msg.header.flags |= VHOST_FLAG_REPLY;
-	msg.payload.u64 = value;
-	assert_int_equal(vhost_send(peer->fd, &msg), 0);
-}
-
-static void reply_config(struct peer *peer, const struct virtio_blk_config *config)
-{
-	const uint32_t size = offsetof(struct virtio_blk_config, max_secure_erase_sectors);
-	struct vhost_msg msg;
-
-	driver_msg_init(&msg, VHOST_GET_CONFIG, VHOST_CONFIG_HEADER_SIZE + size);
-	msg.header.flags |= VHOST_FLAG_REPLY;
-	msg.payload.config.size = size;
-	memcpy(msg.payload.config.data, config, size);
-	assert_int_equal(vhost_send(peer->fd, &msg), 0);
-}
-
-/* The next message of the front end, which must be this request. */
-static struct vhost_msg expect(struct peer *peer, uint32_t request)
-{
-	struct vhost_msg msg;
-
-	assert_int_equal(vhost_recv(peer->fd, &peer->reader, &msg), 1);
-	assert_int_equal(msg.header.request, request);
-	assert_int_equal(msg.header.flags & VHOST_FLAG_VERSION_MASK, VHOST_FLAG_VERSION);
-	return msg;
-}
-
-static void expect_nothing(struct peer *peer)
-{
-	struct vhost_msg msg;
-
-	assert_int_equal(vhost_recv(peer->fd, &peer->reader, &msg), 0);
-}
 
 static const struct virtio_blk_config disk = {.capacity = 2048,
 					      .seg_max = 126,
@@ -446,55 +381,14 @@ static void test_config_change(void **state)
 	driver_device_disconnect(&device);
 }
 
-/* Raw messages go out as they are, however wrong. */
-static void test_raw(void **state)
-{
-	const struct vhost_header lie = {.request = 99, .flags = VHOST_FLAG_VERSION, .size = 8};
-	struct driver_channel channel;
-	struct vhost_msg msg;
-	struct error err;
-	struct peer peer;
-
-	(void)state;
-	peer_open(&peer);
-	driver_channel_adopt(&channel, peer.front_fd, "disk.sock", 50);
-	assert_int_equal(driver_channel_send_raw(&channel, &lie, sizeof(lie), (int[]){0, 1}, 2, &err), 0);
-	assert_int_equal(vhost_recv(peer.fd, &peer.reader, &msg), 0);
-	assert_int_equal(driver_channel_send_raw(&channel, "12345678", 8, NULL, 0, &err), 0);
-	assert_int_equal(vhost_recv(peer.fd, &peer.reader, &msg), 1);
-	assert_int_equal(msg.header.request, 99);
-	assert_int_equal(msg.fd_count, 2);
-	vhost_msg_close_fds(&msg);
-	assert_int_equal(driver_channel_receive(&channel, &msg, 1, &err), -ETIMEDOUT);
-	reply_u64(&peer, VHOST_GET_STATUS, 4);
-	assert_int_equal(driver_channel_receive(&channel, &msg, 1, &err), 0);
-	assert_int_equal(msg.payload.u64, 4);
-	driver_channel_close(&channel);
-	peer_close(&peer);
-}
-
-static void test_connect_errors(void **state)
-{
-	char path[200];
-	struct driver_channel channel;
-	struct error err;
-
-	(void)state;
-	memset(path, 'x', sizeof(path) - 1);
-	path[sizeof(path) - 1] = '\0';
-	assert_int_equal(driver_channel_connect(&channel, path, 50, &err), -ENAMETOOLONG);
-	assert_int_equal(driver_channel_connect(&channel, "/nonexistent/socket", 50, &err), -ENOENT);
-	assert_non_null(strstr(err.text, "/nonexistent/socket: cannot connect"));
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_handshake),      cmocka_unit_test(test_minimal_back_end),
-		cmocka_unit_test(test_failures),       cmocka_unit_test(test_memory),
-		cmocka_unit_test(test_too_few_slots),  cmocka_unit_test(test_queue),
-		cmocka_unit_test(test_config_change),  cmocka_unit_test(test_raw),
-		cmocka_unit_test(test_connect_errors),
+		cmocka_unit_test(test_handshake),     cmocka_unit_test(test_minimal_back_end),
+		cmocka_unit_test(test_failures),      cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_too_few_slots), cmocka_unit_test(test_queue),
+		cmocka_unit_test(test_config_change),
+
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
