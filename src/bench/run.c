@@ -172,6 +172,9 @@ void bench_run(const struct bench_options *options, struct bench_result *result)
 	if (!ret)
 		ret = run_phases(run);
 	bench_progress_clear(&run->progress);
+	/* It may have come where no phase was there to notice. */
+	if (bench_interrupted)
+		result->interrupted = true;
 	copy_verify(run);
 	if (ret < 0) {
 		if (result->outcome == BENCH_FINISHED)

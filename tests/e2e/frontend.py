@@ -54,6 +54,13 @@ class Bench:
         argv = [self.program, "bench", *map(str, options), *(QUIET if json_report else ()), str(socket)]
         return subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
 
+    def running(self, socket, *options):
+        """A run in the background that has been sending requests for a second."""
+        process = self.start(socket, *options, "--json", "--progress", json_report=False)
+        line = process.stderr.readline()
+        assert line.startswith("measure"), line + process.communicate()[1]
+        return process
+
     @staticmethod
     def finish(process, expect=0, timeout=60):
         try:

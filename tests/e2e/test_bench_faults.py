@@ -48,9 +48,7 @@ def test_a_bad_range(bench, serve):
 def test_fixed_delay(bench, serve):
     socket = serve(delay={"distribution": "fixed", "mean-us": 200})
     result = bench.run(socket, "--rw", "randread", "--depth", 1, "--io-count", 1000)
-    latency = result["total"]["latency_ns"]
-    assert latency["min"] >= 200_000
-    assert latency["p50"] < 2_000_000
+    assert result["total"]["latency_ns"]["min"] >= 200_000
     # Requests are delayed beside each other, not one after the other.
     deep = bench.run(socket, "--rw", "randread", "--depth", 64, "--io-count", 20000)
     assert deep["total"]["iops"] > 3 * result["total"]["iops"]

@@ -3,6 +3,7 @@
 #include "blk_rig.h"
 
 #include <errno.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -252,6 +253,63 @@ static void ranges_that_take_their_time(void **state)
 	free(rig);
 }
 
+/* A range in guest memory that changes between two looks at it. */
+struct changing {
+	volatile range *range;
+	bool started, stop;
+};
+
+/* A race by intent, as between a guest and its device: the thread sanitizer is not to look. */
+__attribute__((no_sanitize("thread"))) static void change(volatile range *at, unsigned i)
+{
+	static const uint64_t sectors[] = {8, SECTORS - 8, SECTORS, UINT64_MAX};
+	static const uint32_t counts[] = {8, 8, 16, 0};
+
+	at->sector = sectors[i % COUNT(sectors)];
+	at->num_sectors = counts[i / 4 % COUNT(counts)];
+}
+
+static void *change_all_the_time(void *argument)
+{
+	struct changing *changing = argument;
+
+	for (unsigned i = 0; !__atomic_load_n(&changing->stop, __ATOMIC_RELAXED); i++) {
+		change(changing->range, i);
+		__atomic_store_n(&changing->started, true, __ATOMIC_RELAXED);
+	}
+	return NULL;
+}
+
+/* What was checked is what is done: nothing beyond the end ever reaches the back end. */
+static void ranges_that_change_while_they_are_read(void **state)
+{
+	const range wanted = {.sector = 8, .num_sectors = 8};
+	struct blk_rig *rig = *state;
+	struct changing changing = {.range = blk_rig_data(rig)};
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, change_all_the_time, &changing), 0);
+	while (!__atomic_load_n(&changing.started, __ATOMIC_RELAXED))
+		sched_yield();
+	said_begin();
+	for (unsigned i = 0; i < 3000; i++) {
+		struct outcome outcome;
+
+		recorder_expect(&rig->recorder, 0, 0);
+		outcome = blk_ranges(rig, types[i % 2], &wanted, 1);
+		assert_int_equal(outcome.length, 1);
+		assert_int_equal(rig->recorder.count, outcome.status == VIRTIO_BLK_S_OK);
+		if (rig->recorder.count) {
+			assert_true(rig->recorder.record[0].offset < RECORDER_SIZE);
+			assert_true(rig->recorder.record[0].length > 0);
+			assert_true(rig->recorder.record[0].length <= RECORDER_SIZE - rig->recorder.record[0].offset);
+		}
+	}
+	said_end();
+	__atomic_store_n(&changing.stop, true, __ATOMIC_RELAXED);
+	pthread_join(thread, NULL);
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, blk_rig_set_up, blk_rig_tear_down)
@@ -261,6 +319,7 @@ int main(void)
 		CASE(lists_that_are_none),
 		CASE(lists_in_pieces),
 		CASE(the_unmap_flag_is_handed_on),
+		CASE(ranges_that_change_while_they_are_read),
 		cmocka_unit_test(limits_and_lacks),
 		cmocka_unit_test(ranges_of_a_disk_of_large_blocks),
 		cmocka_unit_test(ranges_that_take_their_time),

@@ -169,6 +169,11 @@ void blk_must_break(struct blk_rig *rig, const struct layout *layout, const char
 	driver_start(&rig->driver);
 }
 
+void *blk_rig_data(const struct blk_rig *rig)
+{
+	return guest_at(&rig->rig.guest, READABLE_AT + sizeof(struct virtio_blk_outhdr) + GAP);
+}
+
 struct outcome blk_plain(struct blk_rig *rig, uint32_t type, uint64_t sector, uint32_t writable_length)
 {
 	const struct virtio_blk_outhdr header = {.type = type, .sector = sector};

@@ -55,6 +55,9 @@ struct outcome blk_run(struct blk_rig *rig, const struct layout *layout);
 /* It must break the queue for this cause, and not come back. The queue is started again afterwards. */
 void blk_must_break(struct blk_rig *rig, const struct layout *layout, const char *cause);
 
+/* Where in our memory the data behind a header lies that has a piece of its own. */
+void *blk_rig_data(const struct blk_rig *rig);
+
 /* The usual requests. */
 struct outcome blk_in(struct blk_rig *rig, uint64_t sector, uint32_t length);
 struct outcome blk_out(struct blk_rig *rig, uint64_t sector, const void *data, uint32_t length);
