@@ -107,54 +107,69 @@ static int connect_again(struct bench_run *run)
 	return 0;
 }
 
-/* Await what the back end took before it stopped the queue. left: how many requests stay in the ring. */
+/*
+ * The back end says that it stopped a queue at base. left: how many requests
+ * stay in the ring. All others should be back by now; what is not is counted.
+ */
+static int check_stop(struct bench_run *run, struct bench_queue *queue, uint32_t base, unsigned *left)
+{
+	struct driver_ring *ring = queue->queue.ring;
+	int ret = ring->ops->taken(ring, base);
+
+	if (ret < 0)
+		return error_set(&run->err, ret, "%s: the back end broke the rules of queue %u: %s",
+				 run->options->socket, queue->queue.index, ring->error);
+	*left = ring->in_flight - (unsigned)ret;
+	run->result->reconnect.left += *left;
+	/* A reap fetches a batch. */
+	do {
+		ret = bench_load_reap(run, queue);
+	} while (ret > 0);
+	if (ret == 0 && ring->in_flight > *left)
+		run->result->reconnect.undrained += ring->in_flight - *left;
+	return ret;
+}
+
+/* Await what comes too late, until the timeout. */
 static int await_taken(struct bench_run *run, struct bench_queue *queue, unsigned left)
 {
 	const struct timespec pause = {.tv_nsec = 100000};
 	const uint64_t give_up = clock_monotonic_ns() + run->options->timeout_ns;
 	struct driver_ring *ring = queue->queue.ring;
-	int ret = bench_load_reap(run, queue);
 
-	/* Whatever comes after the answer to GET_VRING_BASE comes too late. */
-	if (ret >= 0 && ring->in_flight > left)
-		run->result->reconnect.undrained += ring->in_flight - left;
-	while (ret >= 0 && ring->in_flight > left) {
+	while (ring->in_flight > left) {
+		const int ret = bench_load_reap(run, queue);
+
+		if (ret < 0)
+			return ret;
+		if (ret > 0)
+			continue;
 		if (clock_monotonic_ns() >= give_up)
 			return error_set(&run->err, -ETIMEDOUT,
 					 "%s: the back end stopped queue %u, but %u requests that it took never "
 					 "came back",
 					 run->options->socket, queue->queue.index, ring->in_flight - left);
 		nanosleep(&pause, NULL);
-		ret = bench_load_reap(run, queue);
 	}
-	return ret < 0 ? ret : 0;
+	return 0;
 }
 
 /* GET_VRING_BASE for every queue, and then everything it took must come back. */
 static int stop_queues(struct bench_run *run, uint32_t *bases)
 {
 	unsigned left[BENCH_MAX_QUEUES];
-	int ret;
+	int ret = 0;
 
-	for (unsigned i = 0; i < run->queue_count; i++) {
-		struct driver_queue *queue = &run->queues[i].queue;
+	for (unsigned i = 0; i < run->queue_count && !ret; i++) {
+		struct bench_queue *queue = &run->queues[i];
 
-		ret = driver_device_stop_queue(&run->device, queue, &bases[i], &run->err);
-		if (ret < 0)
-			return ret;
-		ret = queue->ring->ops->taken(queue->ring, bases[i]);
-		if (ret < 0)
-			return error_set(&run->err, ret, "%s: the back end broke the rules of queue %u: %s",
-					 run->options->socket, i, queue->ring->error);
-		left[i] = queue->ring->in_flight - (unsigned)ret;
-		run->result->reconnect.left += left[i];
+		ret = driver_device_stop_queue(&run->device, &queue->queue, &bases[i], &run->err);
+		if (!ret)
+			ret = check_stop(run, queue, bases[i], &left[i]);
 	}
-	for (unsigned i = 0; i < run->queue_count; i++) {
+	for (unsigned i = 0; i < run->queue_count && !ret; i++)
 		ret = await_taken(run, &run->queues[i], left[i]);
-		if (ret < 0)
-			return ret;
-	}
-	return 0;
+	return ret;
 }
 
 int bench_session_reconnect(struct bench_run *run)
@@ -186,11 +201,14 @@ int bench_session_close(struct bench_run *run)
 	const int ret = stop_queues(run, bases);
 
 	run->result->config_changes = run->device.config_changes;
+	if (!ret)
+		driver_device_disconnect(&run->device);
 	return ret;
 }
 
 void bench_session_free(struct bench_run *run)
 {
-	driver_device_disconnect(&run->device);
+	/* After a failure nobody may be there to answer a goodbye. */
+	driver_device_abandon(&run->device);
 	bench_plan_free(run);
 }

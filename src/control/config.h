@@ -47,7 +47,7 @@ struct config {
 	bool pinned;
 	cpu_set_t worker_cpus[CONFIG_MAX_WORKERS];
 	int log_level;        /* enum log_level; 0 where the file does not say */
-	uint32_t poll_max_us; /* longest time a worker looks for work before it sleeps; default 50, 0 never polls */
+	uint32_t poll_max_us; /* longest time a worker looks for work before it sleeps; default 20, 0 never polls */
 	struct config_disk *disks;
 	unsigned disk_count;
 	void *document; /* what the strings point into */

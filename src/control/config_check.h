@@ -21,7 +21,7 @@ int config_check_disk(struct config_document *doc, const struct config_raw *raw,
 int config_check_unique(struct config_document *doc, const struct config *config, struct error *err);
 
 /* The defaults, before anything that was given. */
-#define CONFIG_DEFAULT_POLL_MAX_US 50
+#define CONFIG_DEFAULT_POLL_MAX_US 20
 void config_disk_defaults(struct config_disk *disk);
 
 #define CONFIG_MAX_NAME 63

@@ -131,18 +131,23 @@ int driver_device_stop_queue(struct driver_device *device, struct driver_queue *
 	return 0;
 }
 
-void driver_device_disconnect(struct driver_device *device)
+void driver_device_abandon(struct driver_device *device)
 {
-	/* Nobody is left to tell if this fails. */
-	if (device->channel.fd >= 0 && driver_device_has_protocol(device, VHOST_PROTOCOL_F_STATUS) &&
-	    driver_channel_alive(&device->channel))
-		driver_channel_set_u64(&device->channel, VHOST_SET_STATUS, 0, NULL);
 	driver_channel_close(&device->channel);
 	if (device->backend_fd >= 0) {
 		vhost_reader_free(&device->backend_reader);
 		close(device->backend_fd);
 		device->backend_fd = -1;
 	}
+}
+
+void driver_device_disconnect(struct driver_device *device)
+{
+	/* Nobody is left to tell if this fails. */
+	if (device->channel.fd >= 0 && driver_device_has_protocol(device, VHOST_PROTOCOL_F_STATUS) &&
+	    driver_channel_alive(&device->channel))
+		driver_channel_set_u64(&device->channel, VHOST_SET_STATUS, 0, NULL);
+	driver_device_abandon(device);
 }
 
 /* Answer a message of the back end that asks for it. */

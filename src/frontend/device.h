@@ -93,6 +93,9 @@ int driver_device_stop_queue(struct driver_device *device, struct driver_queue *
 /* Reset the status if that was negotiated, and close. Queues count as stopped. */
 void driver_device_disconnect(struct driver_device *device);
 
+/* Close without a word, as a front end that was killed would: for a back end that no longer answers. */
+void driver_device_abandon(struct driver_device *device);
+
 static inline bool driver_device_has(const struct driver_device *device, unsigned feature)
 {
 	return device->features >> feature & 1;

@@ -206,11 +206,8 @@ int driver_device_adopt(struct driver_device *device, int fd, const char *name, 
 	device->backend_fd = -1;
 	driver_channel_adopt(&device->channel, fd, name, wishes->timeout_ms);
 	ret = negotiate(device, err);
-	if (ret < 0) {
-		/* The status is not worth resetting where the handshake failed. */
-		device->protocol_features = 0;
-		driver_device_disconnect(device);
-	}
+	if (ret < 0)
+		driver_device_abandon(device);
 	return ret;
 }
 

@@ -72,7 +72,8 @@ def test_table(bench, disk):
     lines = result.out.splitlines()
     assert lines[0].startswith(disk)
     header = next(line for line in lines if "IOPS" in line)
-    assert header.split() == ["IOPS", "THROUGHPUT", "MIN", "MEAN", "P50", "P90", "P99", "P99.9", "P99.99", "MAX", "ERRORS"]
+    assert header.split() == ["IOPS", "THROUGHPUT", "MIN", "MEAN", "P50", "P90", "P99", "P99.9", "P99.99", "MAX",
+                              "ERRORS"]
     for word in ("read ", "write ", "all ", "back end", "front end", "notifications", "first completion"):
         assert any(line.startswith(word) for line in lines), word
     assert result.err == ""  # no terminal, no progress

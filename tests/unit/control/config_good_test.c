@@ -30,7 +30,7 @@ static void defaults(void **state)
 	(void)state;
 	assert_int_equal(config->workers, 1);
 	assert_false(config->pinned);
-	assert_int_equal(config->poll_max_us, 50);
+	assert_int_equal(config->poll_max_us, 20);
 	assert_int_equal(config->log_level, 0);
 	assert_int_equal(config->disk_count, 1);
 	assert_string_equal(disk->name, "a");
@@ -242,7 +242,7 @@ static void single(void **state)
 	(void)state;
 	assert_int_equal(config_single("/run/s.sock", -1, "/dir/my disk+1.img", true, &config, &err), 0);
 	assert_int_equal(config->workers, 1);
-	assert_int_equal(config->poll_max_us, 50);
+	assert_int_equal(config->poll_max_us, 20);
 	assert_int_equal(config->disk_count, 1);
 	assert_string_equal(config->disks[0].name, "my_disk_1.img");
 	assert_string_equal(config->disks[0].socket, "/run/s.sock");

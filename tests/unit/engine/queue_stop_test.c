@@ -200,6 +200,74 @@ static void waits_for_what_is_in_flight(void **state)
 	free(l);
 }
 
+/* A storage that holds everything until it is told to let go, on the worker. */
+struct gate {
+	struct storage storage; /* first */
+	struct mailbox_message open;
+	struct storage_io *held;
+	unsigned count;
+};
+
+static void gate_submit(struct storage *storage, struct storage_thread *thread, struct storage_io *io)
+{
+	struct gate *gate = (struct gate *)storage;
+
+	(void)thread;
+	io->next = gate->held;
+	gate->held = io;
+	__atomic_store_n(&gate->count, gate->count + 1, __ATOMIC_RELEASE);
+}
+
+static void gate_open(struct mailbox_message *message)
+{
+	struct gate *gate = (struct gate *)((char *)message - offsetof(struct gate, open));
+	struct storage_io *io = gate->held;
+
+	gate->held = NULL;
+	while (io) {
+		struct storage_io *next = io->next;
+
+		io->done(io, 0);
+		io = next;
+	}
+}
+
+static const struct storage_ops gate_ops = {.name = "gate", .submit = gate_submit};
+
+/* From the moment it is told to stop, a queue takes nothing more, however long the rest takes. */
+static void takes_nothing_more(void **state)
+{
+	struct gate gate = {.storage.ops = &gate_ops, .open.run = gate_open};
+	struct driver driver;
+	struct queue queue;
+	struct load load;
+	struct rig rig;
+
+	(void)state;
+	rig_create(&rig, RING_DEFER_TASKRUN, 0);
+	echo_queue(&queue, 0, &gate.storage);
+	driver_create(&driver, &rig, &queue, 0, 2 * SLOTS, 65534);
+	load_create(&load, &driver, GUEST_DATA, SLOTS);
+	driver_start(&driver);
+	load_offer(&load, 3);
+	driver_kick(&driver);
+	while (__atomic_load_n(&gate.count, __ATOMIC_ACQUIRE) < 3)
+		sched_yield();
+	driver_ask_to_stop(&driver);
+	rig_let_worker_turn(&rig);
+	load_offer(&load, 2);
+	assert_int_equal(eventfd_write(driver.kick_fd, 1), 0);
+	rig_let_worker_turn(&rig);
+	assert_int_equal(__atomic_load_n(&gate.count, __ATOMIC_ACQUIRE), 3);
+	assert_int_equal(load_collect(&load), 0);
+	assert_false(driver_has_stopped(&driver));
+	worker_post(rig.worker, &gate.open);
+	assert_int_equal(driver_wait_stopped(&driver), 1);
+	assert_int_equal(load_collect(&load), 3);
+	rig_destroy(&rig);
+	driver_destroy(&driver);
+}
+
 /* The call descriptor is exchanged again and again under load, sometimes for none: no answer is missed. */
 static void the_call_descriptor_changes_under_load(void **state)
 {
@@ -265,6 +333,7 @@ int main(void)
 		cmocka_unit_test(kicks_all_the_time),
 		cmocka_unit_test(stops_under_load),
 		cmocka_unit_test(waits_for_what_is_in_flight),
+		cmocka_unit_test(takes_nothing_more),
 		cmocka_unit_test(the_call_descriptor_changes_under_load),
 		cmocka_unit_test(a_new_call_descriptor_is_told),
 	};

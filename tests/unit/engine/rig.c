@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
+#include <semaphore.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -68,6 +69,30 @@ void rig_run_control(struct rig *rig)
 	wait_readable(rig->control.event_fd);
 	read_event(rig->control.event_fd);
 	mailbox_run(&rig->control);
+}
+
+struct marker {
+	struct mailbox_message message; /* first */
+	sem_t passed;
+};
+
+static void pass_marker(struct mailbox_message *message)
+{
+	sem_post(&((struct marker *)message)->passed);
+}
+
+void rig_let_worker_turn(struct rig *rig)
+{
+	struct marker marker = {.message.run = pass_marker};
+
+	sem_init(&marker.passed, 0, 0);
+	/* A turn begins with the messages: between the first and the second lies all the rest of one. */
+	for (unsigned i = 0; i < 2; i++) {
+		worker_post(rig->worker, &marker.message);
+		while (sem_wait(&marker.passed) < 0)
+			continue;
+	}
+	sem_destroy(&marker.passed);
 }
 
 void driver_create(struct driver *driver, struct rig *rig, struct queue *queue, uint64_t at, uint32_t size,

@@ -27,6 +27,9 @@ void rig_destroy(struct rig *rig);
 /* Run what has been posted to the control thread, waiting for it if need be. */
 void rig_run_control(struct rig *rig);
 
+/* Return when the worker has looked everywhere at least once since the call. */
+void rig_let_worker_turn(struct rig *rig);
+
 /* The driver of one queue. */
 struct driver {
 	struct rig *rig;
