@@ -8,7 +8,7 @@ SECONDS ?= 2
 
 help:
 	@echo 'make demo      serve a disk to a real Linux guest and show what that brings (3 minutes)'
-	@echo 'make check     run every test (15 to 20 minutes)'
+	@echo 'make check     run every test (10 minutes)'
 	@echo 'make bench     measure against qemu-storage-daemon and fio; PAIRS=$(PAIRS) SECONDS=$(SECONDS) (5 minutes)'
 	@echo 'make release   build what is installed, in $(RELEASE)'
 	@echo 'make install   install it; DESTDIR and PREFIX as usual'
