@@ -16,7 +16,7 @@ help:
 
 release:
 	@scripts/install-packages build
-	@scripts/build $(RELEASE) --buildtype=release -Db_lto=true -Db_ndebug=true $(if $(PREFIX),--prefix=$(PREFIX))
+	@scripts/build $(RELEASE) --buildtype=release -Db_lto=true -Db_ndebug=true
 
 demo:
 	@scripts/install-packages build guest
@@ -33,6 +33,7 @@ bench:
 	@scripts/bench --build-dir $(RELEASE) --pairs $(PAIRS) --seconds $(SECONDS)
 
 install: release
+	$(if $(PREFIX),meson configure $(RELEASE) --prefix=$(PREFIX))
 	meson install -C $(RELEASE)
 
 clean:
