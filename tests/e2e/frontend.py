@@ -41,6 +41,15 @@ class Result:
         return self.json["verify"]["bytes_checked"]
 
 
+def kernel_state(pid):
+    """Whether a process that should have ended runs, sleeps or is stuck, and where."""
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", encoding="utf-8") as stat, \
+            open(f"/proc/{pid}/wchan", encoding="utf-8") as wchan:
+        fields = stat.read().rsplit(")", 1)[1].split()
+        return f"state {fields[0]}, {fields[11]} user and {fields[12]} system ticks, in {wchan.read() or 'user space'}"
+    return "state unknown"
+
+
 class Bench:
     """`strait bench` of a build."""
 
@@ -66,9 +75,10 @@ class Bench:
         try:
             out, err = process.communicate(timeout=timeout)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGABRT)
-            process.communicate()
-            pytest.fail(f"{' '.join(process.args)} did not end within {timeout} s")
+            state = kernel_state(process.pid)
+            process.kill()
+            out, err = process.communicate()
+            pytest.fail(f"{' '.join(process.args)} did not end within {timeout} s: {state}\n{err}{out}")
         result = Result(process.returncode, out, err)
         if expect is not None:
             assert result.code == expect, f"{' '.join(process.args)} ended with {result.code}:\n{err}{out[-6000:]}"
