@@ -46,7 +46,7 @@ def kernel_state(pid):
     with contextlib.suppress(OSError), open(f"/proc/{pid}/stat", encoding="utf-8") as stat, \
             open(f"/proc/{pid}/wchan", encoding="utf-8") as wchan:
         fields = stat.read().rsplit(")", 1)[1].split()
-        return f"state {fields[0]}, {fields[11]} user and {fields[12]} system ticks, in {wchan.read() or 'user space'}"
+        return f"state {fields[0]}, {fields[11]} user and {fields[12]} system ticks, wchan {wchan.read()}"
     return "state unknown"
 
 
