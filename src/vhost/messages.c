@@ -27,6 +27,12 @@ static void replace_fd(int *fd, int with)
 	*fd = with;
 }
 
+bool vhost_duplicate_fd(int fd, int *copy)
+{
+	*copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 || *copy >= 0;
+}
+
 void vhost_vrings_close(struct vhost_session *session)
 {
 	for (uint32_t i = 0; i < session->vring_count; i++) {
@@ -266,18 +272,15 @@ static int set_vring_call(struct vhost_session *session, struct error *err)
 {
 	int index = vhost_message_vring(session, &session->msg);
 	struct vhost_vring *vring = &session->vring[index];
-	int fd = -1, own = -1, ret = take_eventfd(session, &fd, err);
+	int fd = -1, own, ret = take_eventfd(session, &fd, err);
 
 	if (ret < 0)
 		return ret;
 	replace_fd(&vring->call_fd, fd);
 	if (!vring->running)
 		return 0;
-	if (fd >= 0) {
-		own = fcntl(fd, F_DUPFD_CLOEXEC, 0);
-		if (own < 0)
-			return error_set(err, -errno, "its file descriptor cannot be duplicated: %s", strerror(errno));
-	}
+	if (!vhost_duplicate_fd(fd, &own))
+		return error_set(err, -errno, "its file descriptor cannot be duplicated: %s", strerror(errno));
 	session->ops->queue_set_call(session->device, (uint32_t)index, own);
 	return 0;
 }
@@ -395,33 +398,34 @@ static const struct message {
 	int (*handle)(struct vhost_session *session, struct error *err);
 	enum vhost_touches touches;
 	enum names names;
+	bool replies; /* it has a reply of its own */
 } messages[VHOST_REQUEST_COUNT] = {
-	[VHOST_GET_FEATURES] = {get_features, VHOST_TOUCHES_NONE, NAMES_NONE},
-	[VHOST_SET_FEATURES] = {set_features, VHOST_TOUCHES_ALL, NAMES_NONE},
-	[VHOST_SET_OWNER] = {nothing_to_do, VHOST_TOUCHES_NONE, NAMES_NONE},
-	[VHOST_RESET_OWNER] = {reset_owner, VHOST_TOUCHES_ALL, NAMES_NONE},
-	[VHOST_SET_MEM_TABLE] = {set_mem_table, VHOST_TOUCHES_ALL, NAMES_NONE},
-	[VHOST_SET_VRING_NUM] = {set_vring_num, VHOST_TOUCHES_ONE, NAMES_BY_STATE},
-	[VHOST_SET_VRING_ADDR] = {set_vring_addr, VHOST_TOUCHES_ONE, NAMES_BY_STATE},
-	[VHOST_SET_VRING_BASE] = {set_vring_base, VHOST_TOUCHES_ONE, NAMES_BY_STATE},
-	[VHOST_GET_VRING_BASE] = {get_vring_base, VHOST_TOUCHES_ONE, NAMES_BY_STATE},
-	[VHOST_SET_VRING_KICK] = {set_vring_kick, VHOST_TOUCHES_ONE, NAMES_BY_U64},
+	[VHOST_GET_FEATURES] = {get_features, VHOST_TOUCHES_NONE, NAMES_NONE, true},
+	[VHOST_SET_FEATURES] = {set_features, VHOST_TOUCHES_ALL, NAMES_NONE, false},
+	[VHOST_SET_OWNER] = {nothing_to_do, VHOST_TOUCHES_NONE, NAMES_NONE, false},
+	[VHOST_RESET_OWNER] = {reset_owner, VHOST_TOUCHES_ALL, NAMES_NONE, false},
+	[VHOST_SET_MEM_TABLE] = {set_mem_table, VHOST_TOUCHES_ALL, NAMES_NONE, false},
+	[VHOST_SET_VRING_NUM] = {set_vring_num, VHOST_TOUCHES_ONE, NAMES_BY_STATE, false},
+	[VHOST_SET_VRING_ADDR] = {set_vring_addr, VHOST_TOUCHES_ONE, NAMES_BY_STATE, false},
+	[VHOST_SET_VRING_BASE] = {set_vring_base, VHOST_TOUCHES_ONE, NAMES_BY_STATE, false},
+	[VHOST_GET_VRING_BASE] = {get_vring_base, VHOST_TOUCHES_ONE, NAMES_BY_STATE, true},
+	[VHOST_SET_VRING_KICK] = {set_vring_kick, VHOST_TOUCHES_ONE, NAMES_BY_U64, false},
 	/* Guests mask and unmask interrupts at any time, which comes as this: the queue must not stop for it. */
-	[VHOST_SET_VRING_CALL] = {set_vring_call, VHOST_TOUCHES_NONE, NAMES_BY_U64},
-	[VHOST_SET_VRING_ERR] = {set_vring_err, VHOST_TOUCHES_ONE, NAMES_BY_U64},
-	[VHOST_GET_PROTOCOL_FEATURES] = {get_protocol_features, VHOST_TOUCHES_NONE, NAMES_NONE},
-	[VHOST_SET_PROTOCOL_FEATURES] = {set_protocol_features, VHOST_TOUCHES_NONE, NAMES_NONE},
-	[VHOST_GET_QUEUE_NUM] = {get_queue_num, VHOST_TOUCHES_NONE, NAMES_NONE},
-	[VHOST_SET_VRING_ENABLE] = {set_vring_enable, VHOST_TOUCHES_ONE, NAMES_BY_STATE},
-	[VHOST_SET_BACKEND_REQ_FD] = {set_backend_req_fd, VHOST_TOUCHES_NONE, NAMES_NONE},
-	[VHOST_GET_CONFIG] = {get_config, VHOST_TOUCHES_NONE, NAMES_NONE},
-	[VHOST_SET_CONFIG] = {set_config, VHOST_TOUCHES_NONE, NAMES_NONE},
-	[VHOST_RESET_DEVICE] = {reset_device, VHOST_TOUCHES_ALL, NAMES_NONE},
-	[VHOST_GET_MAX_MEM_SLOTS] = {get_max_mem_slots, VHOST_TOUCHES_NONE, NAMES_NONE},
-	[VHOST_ADD_MEM_REG] = {add_mem_reg, VHOST_TOUCHES_ALL, NAMES_NONE},
-	[VHOST_REM_MEM_REG] = {rem_mem_reg, VHOST_TOUCHES_ALL, NAMES_NONE},
-	[VHOST_SET_STATUS] = {set_status, VHOST_TOUCHES_NONE, NAMES_NONE},
-	[VHOST_GET_STATUS] = {get_status, VHOST_TOUCHES_NONE, NAMES_NONE},
+	[VHOST_SET_VRING_CALL] = {set_vring_call, VHOST_TOUCHES_NONE, NAMES_BY_U64, false},
+	[VHOST_SET_VRING_ERR] = {set_vring_err, VHOST_TOUCHES_ONE, NAMES_BY_U64, false},
+	[VHOST_GET_PROTOCOL_FEATURES] = {get_protocol_features, VHOST_TOUCHES_NONE, NAMES_NONE, true},
+	[VHOST_SET_PROTOCOL_FEATURES] = {set_protocol_features, VHOST_TOUCHES_NONE, NAMES_NONE, false},
+	[VHOST_GET_QUEUE_NUM] = {get_queue_num, VHOST_TOUCHES_NONE, NAMES_NONE, true},
+	[VHOST_SET_VRING_ENABLE] = {set_vring_enable, VHOST_TOUCHES_ONE, NAMES_BY_STATE, false},
+	[VHOST_SET_BACKEND_REQ_FD] = {set_backend_req_fd, VHOST_TOUCHES_NONE, NAMES_NONE, false},
+	[VHOST_GET_CONFIG] = {get_config, VHOST_TOUCHES_NONE, NAMES_NONE, true},
+	[VHOST_SET_CONFIG] = {set_config, VHOST_TOUCHES_NONE, NAMES_NONE, false},
+	[VHOST_RESET_DEVICE] = {reset_device, VHOST_TOUCHES_ALL, NAMES_NONE, false},
+	[VHOST_GET_MAX_MEM_SLOTS] = {get_max_mem_slots, VHOST_TOUCHES_NONE, NAMES_NONE, true},
+	[VHOST_ADD_MEM_REG] = {add_mem_reg, VHOST_TOUCHES_ALL, NAMES_NONE, false},
+	[VHOST_REM_MEM_REG] = {rem_mem_reg, VHOST_TOUCHES_ALL, NAMES_NONE, false},
+	[VHOST_SET_STATUS] = {set_status, VHOST_TOUCHES_NONE, NAMES_NONE, false},
+	[VHOST_GET_STATUS] = {get_status, VHOST_TOUCHES_NONE, NAMES_NONE, true},
 };
 
 static const struct message *find_message(const struct vhost_msg *msg)
@@ -439,18 +443,7 @@ enum vhost_touches vhost_message_touches(const struct vhost_msg *msg)
 
 bool vhost_message_replies(const struct vhost_msg *msg)
 {
-	switch ((enum vhost_request)msg->header.request) {
-	case VHOST_GET_FEATURES:
-	case VHOST_GET_VRING_BASE:
-	case VHOST_GET_PROTOCOL_FEATURES:
-	case VHOST_GET_QUEUE_NUM:
-	case VHOST_GET_CONFIG:
-	case VHOST_GET_MAX_MEM_SLOTS:
-	case VHOST_GET_STATUS:
-		return true;
-	default:
-		return false;
-	}
+	return find_message(msg)->replies;
 }
 
 int vhost_message_vring(const struct vhost_session *session, const struct vhost_msg *msg)

@@ -28,6 +28,9 @@ int vhost_message_vring(const struct vhost_session *session, const struct vhost_
  */
 int vhost_message_handle(struct vhost_session *session, struct error *err);
 
+/* A queue's own copy of a vring's descriptor; -1 where that is. False, with errno, where none is left. */
+bool vhost_duplicate_fd(int fd, int *copy);
+
 /* Close the descriptors of all vrings, which are stopped. */
 void vhost_vrings_close(struct vhost_session *session);
 

@@ -2,7 +2,6 @@
 #include "vhost/session.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,13 +35,6 @@ static const char *request_name(uint32_t request)
 	return name ? name : "unknown request";
 }
 
-/* *copy is -1 where fd is. False where there is no descriptor left for it. */
-static bool duplicate(int fd, int *copy)
-{
-	*copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	return fd < 0 || *copy >= 0;
-}
-
 /* A queue without one of its descriptors would run, but burn a CPU or leave its driver waiting. */
 static int give_descriptors(const struct vhost_vring *vring, struct vhost_queue_setup *setup, struct error *err)
 {
@@ -50,7 +42,7 @@ static int give_descriptors(const struct vhost_vring *vring, struct vhost_queue_
 	const int fds[] = {vring->kick_fd, vring->call_fd, vring->err_fd};
 
 	for (unsigned i = 0; i < 3; i++) {
-		if (duplicate(fds[i], copies[i]))
+		if (vhost_duplicate_fd(fds[i], copies[i]))
 			continue;
 		error_set(err, -errno, "its file descriptors cannot be duplicated: %s", strerror(errno));
 		while (i-- > 0) {
