@@ -10,9 +10,10 @@
  * a sleep ends says little about when work arrived, since waking up may take
  * longer than the wait: so it learns from looking alone. Where looking was in
  * vain it is left out, once, then three times, up to 511 times in a row, and
- * tried again: a wrong look must not be seen in a 99th percentile. It learns apart for idle times in which requests are
- * in flight (the device is waited for) and in which none are (the driver is). Pure arithmetic: time comes in as an
- * argument.
+ * tried again: a wrong look must not be seen in a 99th percentile. It learns
+ * apart for idle times in which requests are in flight (the device is waited
+ * for) and in which none are (the driver is).
+ * Pure arithmetic: time comes in as an argument.
  */
 struct poll_policy {
 	uint32_t max_ns; /* longest look; 0: never */
