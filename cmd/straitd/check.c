@@ -18,6 +18,7 @@ struct report {
 	char *text;
 	size_t text_size;
 	unsigned finding_count;
+	struct sandbox sandbox;
 	unsigned served;
 };
 
@@ -42,6 +43,10 @@ static int check_disk(struct report *report, const struct config *config, const 
 	if (!opened)
 		add_finding(report, disk->name, &err);
 	served = opened;
+	if (disk->socket && listener_check_access(&disk->access, &err) < 0) {
+		add_finding(report, disk->name, &err);
+		served = false;
+	}
 	if (disk->socket && check_socket_place(disk->socket, &err) < 0) {
 		add_finding(report, disk->name, &err);
 		served = false;
@@ -54,6 +59,8 @@ static int check_all(struct report *report, const struct config *config)
 {
 	struct error err;
 
+	if (sandbox_init(&report->sandbox, &config->sandbox, &err) < 0)
+		add_finding(report, NULL, &err);
 	for (unsigned i = 0; config->pinned && i < config->workers; i++) {
 		if (check_cpus(i, &config->worker_cpus[i], &err) < 0)
 			add_finding(report, NULL, &err);
@@ -67,6 +74,28 @@ static int check_all(struct report *report, const struct config *config)
 	return 0;
 }
 
+/* Who it would be, and what this machine has for it. */
+static void print_sandbox(const struct sandbox *sandbox)
+{
+	const struct sandbox_options *options = &sandbox->options;
+	const int landlock = sandbox_landlock_version();
+
+	if (options->mode == SANDBOX_OFF) {
+		printf("Sandbox: off.\n");
+		return;
+	}
+	printf("Sandbox: %s, no capabilities", sandbox->user);
+	if (SANDBOX_SANITIZED)
+		printf(", no Landlock and seccomp under a sanitizer");
+	else if (sandbox_wants(options, SANDBOX_LANDLOCK) && landlock)
+		printf(", Landlock ABI %d", landlock);
+	else if (sandbox_wants(options, SANDBOX_LANDLOCK))
+		printf(", no Landlock in this kernel");
+	if (!SANDBOX_SANITIZED && sandbox_wants(options, SANDBOX_SECCOMP))
+		printf(", seccomp");
+	printf("%s.\n", sandbox_wants(options, SANDBOX_IO_URING) ? ", io_uring restricted" : "");
+}
+
 static int print_report(struct report *report, const struct config *config)
 {
 	if (scols_print_table(report->table))
@@ -78,6 +107,7 @@ static int print_report(struct report *report, const struct config *config)
 		printf("Without work they look for more for up to %u us before they sleep.\n", config->poll_max_us);
 	else
 		printf("Without work they sleep at once.\n");
+	print_sandbox(&report->sandbox);
 	if (report->finding_count)
 		printf("%u finding%s:\n%s", report->finding_count, report->finding_count == 1 ? "" : "s", report->text);
 	return report->finding_count ? EXIT_STATUS_FINDINGS : EXIT_STATUS_CLEAN;

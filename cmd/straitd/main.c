@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
+#include <unistd.h>
 
+#include "background.h"
 #include "base/error.h"
 #include "base/log.h"
 #include "check.h"
@@ -16,15 +18,50 @@ static int usage_error(const struct error *err)
 	return EXIT_STATUS_USAGE;
 }
 
-static int serve(const struct config *config)
+static int exit_status_of(int ret, const struct error *err)
 {
-	struct error err;
-	int ret = daemon_run(config, &err);
-
 	if (ret == 0)
 		return EXIT_STATUS_CLEAN;
-	log_error("%s", err.text);
+	log_error("%s", err->text);
 	return ret == -ENOMEM ? EXIT_STATUS_INTERNAL : EXIT_STATUS_FINDINGS;
+}
+
+static int serve(struct config *config)
+{
+	struct error err;
+	int ret = daemon_run(config, NULL, &err);
+
+	return exit_status_of(ret, &err);
+}
+
+static void taken_over(void *context, uint64_t longest_pause_ns)
+{
+	background_done(context, "process %d serves from here on; no disk stood still for more than %.1f ms",
+			(int)getpid(), (double)longest_pause_ns / 1e6);
+}
+
+static int take_over(struct background *background, void *context)
+{
+	const struct daemon_upgrade upgrade = {.done = taken_over, .context = background};
+	struct error err;
+	int ret = daemon_run(context, &upgrade, &err);
+
+	/* Told to stop before it was done. */
+	if (ret == 0 && background->report_fd >= 0)
+		return EXIT_STATUS_FINDINGS;
+	return exit_status_of(ret, &err);
+}
+
+static int act(enum options_action action, struct config *config)
+{
+	switch (action) {
+	case OPTIONS_CHECK:
+		return check_config(config);
+	case OPTIONS_UPGRADE:
+		return background_run(take_over, config);
+	default:
+		return serve(config);
+	}
 }
 
 static int load_and_do(const struct options *options)
@@ -44,7 +81,9 @@ static int load_and_do(const struct options *options)
 		log_set_level((enum log_level)options->log_level);
 	else if (config->log_level)
 		log_set_level((enum log_level)config->log_level);
-	status = options->action == OPTIONS_CHECK ? check_config(config) : serve(config);
+	if (options->sandbox >= 0)
+		config->sandbox.mode = (enum sandbox_mode)options->sandbox;
+	status = act(options->action, config);
 	config_free(config);
 	return status;
 }
@@ -54,6 +93,7 @@ int main(int argc, char **argv)
 	struct options options;
 	struct error err;
 	int status = EXIT_STATUS_CLEAN;
+	char build[128];
 
 	if (options_parse(argc, argv, &options, &err) < 0)
 		return usage_error(&err);
@@ -62,7 +102,8 @@ int main(int argc, char **argv)
 		puts("{\"type\":\"block\",\"features\":[\"read-only\",\"blk-file\"]}");
 		break;
 	case OPTIONS_VERSION:
-		puts("straitd " STRAIT_VERSION);
+		sandbox_describe_build(build, sizeof(build));
+		printf("straitd " STRAIT_VERSION "\n%s\n", build);
 		break;
 	case OPTIONS_HELP:
 		options_print_help();

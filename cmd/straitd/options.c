@@ -9,16 +9,19 @@
 
 #include "base/log.h"
 #include "control/nearest.h"
+#include "control/sandbox.h"
 #include "control/units.h"
 
 enum option_id {
 	OPTION_CONFIG = 256,
 	OPTION_CHECK,
+	OPTION_UPGRADE,
 	OPTION_SOCKET_PATH,
 	OPTION_FD,
 	OPTION_BLK_FILE,
 	OPTION_READ_ONLY,
 	OPTION_PRINT_CAPABILITIES,
+	OPTION_SANDBOX,
 	OPTION_LOG_LEVEL,
 	OPTION_VERSION,
 	OPTION_HELP,
@@ -33,12 +36,15 @@ static const struct option_text {
 } texts[] = {
 	[OPTION_CONFIG - 256] = {'\0', "config", "FILE", "serve the disks of a configuration, see straitd.yaml(5)"},
 	[OPTION_CHECK - 256] = {'\0', "check", NULL, "try everything, say what would be served, and serve nothing"},
+	[OPTION_UPGRADE - 256] = {'\0', "upgrade", NULL,
+				  "take over from the running straitd, whose front ends notice nothing"},
 	[OPTION_SOCKET_PATH - 256] = {'\0', "socket-path", "PATH", "serve one disk: listen on this socket"},
 	[OPTION_FD - 256] = {'\0', "fd", "NUMBER", "serve one disk: use this socket, opened by whoever starts straitd"},
 	[OPTION_BLK_FILE - 256] = {'\0', "blk-file", "FILE", "serve one disk: its image or block device"},
 	[OPTION_READ_ONLY - 256] = {'\0', "read-only", NULL, "serve one disk: refuse to write"},
 	[OPTION_PRINT_CAPABILITIES - 256] = {'\0', "print-capabilities", NULL,
 					     "print what this back end can do, as JSON"},
+	[OPTION_SANDBOX - 256] = {'\0', "sandbox", "MODE", "on (the default), required or off, see straitd(8)"},
 	[OPTION_LOG_LEVEL - 256] = {'\0', "log-level", "LEVEL", "error, warning, info (the default) or debug"},
 	[OPTION_VERSION - 256] = {'V', "version", NULL, "print the version"},
 	[OPTION_HELP - 256] = {'h', "help", NULL, "print this text"},
@@ -48,7 +54,7 @@ static const struct option_text {
 
 void options_print_help(void)
 {
-	printf("Usage: straitd --config=FILE [--check]\n"
+	printf("Usage: straitd --config=FILE [--check | --upgrade]\n"
 	       "       straitd --socket-path=PATH --blk-file=FILE [--read-only]\n"
 	       "Serve disks to virtual machines over vhost-user.\n\n");
 	for (unsigned i = 0; i < OPTION_COUNT; i++) {
@@ -98,6 +104,20 @@ static int parse_log_level(const char *value, int *level, struct error *err)
 	return error_set(err, -EINVAL, "--log-level: \"%.60s\": expected error, warning, info or debug", value);
 }
 
+static int parse_sandbox(const char *value, int *mode, struct error *err)
+{
+	static const char *const words[] = {
+		[SANDBOX_ON] = "on", [SANDBOX_REQUIRED] = "required", [SANDBOX_OFF] = "off"};
+
+	for (int i = 0; i < (int)(sizeof(words) / sizeof(words[0])); i++) {
+		if (strcmp(value, words[i]) == 0) {
+			*mode = i;
+			return 0;
+		}
+	}
+	return error_set(err, -EINVAL, "--sandbox: \"%.60s\": expected on, required or off", value);
+}
+
 static int parse_fd(const char *value, int *fd, struct error *err)
 {
 	uint64_t number;
@@ -127,6 +147,14 @@ static int take_string(const char **to, const char *name, const char *value, str
 	return 0;
 }
 
+static int choose(struct options *options, enum options_action action, struct error *err)
+{
+	if (options->action != OPTIONS_SERVE && options->action != action)
+		return error_set(err, -EINVAL, "--upgrade: --check is given as well: expected one or the other");
+	options->action = action;
+	return 0;
+}
+
 static int apply(struct options *options, int id, const char *value, struct error *err)
 {
 	switch (id) {
@@ -138,14 +166,17 @@ static int apply(struct options *options, int id, const char *value, struct erro
 		return take_string(&options->blk_file, "blk-file", value, err);
 	case OPTION_FD:
 		return parse_fd(value, &options->fd, err);
+	case OPTION_SANDBOX:
+		return parse_sandbox(value, &options->sandbox, err);
 	case OPTION_LOG_LEVEL:
 		return parse_log_level(value, &options->log_level, err);
 	case OPTION_READ_ONLY:
 		options->read_only = true;
 		return 0;
 	case OPTION_CHECK:
-		options->action = OPTIONS_CHECK;
-		return 0;
+		return choose(options, OPTIONS_CHECK, err);
+	case OPTION_UPGRADE:
+		return choose(options, OPTIONS_UPGRADE, err);
 	case 'V':
 	case OPTION_VERSION:
 		options->action = OPTIONS_VERSION;
@@ -179,6 +210,10 @@ static int check_together(const struct options *options, struct error *err)
 			     : options->read_only ? "--read-only"
 						  : NULL;
 
+	if (options->action == OPTIONS_UPGRADE && !options->config)
+		return error_set(err, -EINVAL,
+				 "--upgrade: without a configuration: expected --config=FILE with it, the file of the "
+				 "straitd that is to be upgraded");
 	if (options->config && single)
 		return error_set(err, -EINVAL,
 				 "%s: serves one disk, --config serves those of a file: expected one or the other",
@@ -213,7 +248,7 @@ int options_parse(int argc, char **argv, struct options *options, struct error *
 {
 	struct option longs[OPTION_COUNT + 1] = {{0}};
 
-	*options = (struct options){.fd = -1};
+	*options = (struct options){.fd = -1, .sandbox = -1};
 	if (asks_for_capabilities(argc, argv)) {
 		options->action = OPTIONS_CAPABILITIES;
 		return 0;

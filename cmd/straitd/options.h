@@ -9,6 +9,7 @@
 enum options_action {
 	OPTIONS_SERVE,
 	OPTIONS_CHECK,
+	OPTIONS_UPGRADE,
 	OPTIONS_CAPABILITIES,
 	OPTIONS_VERSION,
 	OPTIONS_HELP,
@@ -22,6 +23,7 @@ struct options {
 	const char *blk_file;
 	bool read_only;
 	int log_level; /* enum log_level, 0 where not given */
+	int sandbox;   /* enum sandbox_mode, -1 where not given */
 };
 
 /*

@@ -37,19 +37,36 @@ static int kernel_trusts_tsc(void)
 	return strncmp(name, "tsc", 3) == 0;
 }
 
+/* Both clocks at once: of a few attempts the one in which least came between. */
+static void read_both(uint64_t *ns, uint64_t *ticks)
+{
+	uint64_t best = UINT64_MAX;
+
+	*ns = *ticks = 0;
+	for (unsigned i = 0; i < 8; i++) {
+		const uint64_t before = __rdtsc(), now = clock_monotonic_ns(), took = __rdtsc() - before;
+
+		if (took >= best)
+			continue;
+		best = took;
+		*ns = now;
+		*ticks = before + took / 2;
+	}
+}
+
 void clock_init(void)
 {
-	const uint64_t calibration_ns = 10000000;
-	uint64_t start_ns, start_ticks, now_ns;
+	/* Each start waits for it, also that after a crash. With readings to some 20 ns this is exact to 0.005 %. */
+	const uint64_t calibration_ns = 1000000;
+	uint64_t start_ns, start_ticks, ns, ticks;
 
 	if (!kernel_trusts_tsc())
 		return;
-	start_ns = clock_monotonic_ns();
-	start_ticks = __rdtsc();
-	do {
-		now_ns = clock_monotonic_ns();
-	} while (now_ns - start_ns < calibration_ns);
-	clock_ns_per_tick = (double)(now_ns - start_ns) / (double)(__rdtsc() - start_ticks);
+	read_both(&start_ns, &start_ticks);
+	while (clock_monotonic_ns() - start_ns < calibration_ns)
+		continue;
+	read_both(&ns, &ticks);
+	clock_ns_per_tick = (double)(ns - start_ns) / (double)(ticks - start_ticks);
 	clock_uses_tsc = 1;
 }
 #else

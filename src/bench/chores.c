@@ -19,17 +19,22 @@ static const char *still_in_flight(const struct bench_run *run)
 	return run->in_flight == 1 ? "request" : "requests";
 }
 
+static int back_end_gone(struct bench_run *run)
+{
+	return error_set(&run->err, -ECONNRESET,
+			 "%s: the back end (%s, process %d) closed the connection with %llu %s in flight: it died or "
+			 "gave up, see its log",
+			 run->options->socket, run->result->device.process, (int)run->result->device.pid,
+			 (unsigned long long)run->in_flight, still_in_flight(run));
+}
+
 static int check_back_end(struct bench_run *run, uint64_t now)
 {
 	const char *socket = run->options->socket;
 	int ret;
 
 	if (!driver_channel_alive(&run->device.channel))
-		return error_set(&run->err, -ECONNRESET,
-				 "%s: the back end (%s, process %d) closed the connection with %llu %s in flight: it "
-				 "died or gave up, see its log",
-				 socket, run->result->device.process, (int)run->result->device.pid,
-				 (unsigned long long)run->in_flight, still_in_flight(run));
+		return run->options->survive_ns ? bench_survive(run) : back_end_gone(run);
 	for (unsigned i = 0; i < run->queue_count; i++) {
 		if (driver_queue_failed(&run->queues[i].queue))
 			return error_set(&run->err, -EIO,

@@ -23,6 +23,7 @@ static const char *const features[64] = {
 	[VIRTIO_RING_F_EVENT_IDX] = "VIRTIO_F_EVENT_IDX",
 	[VHOST_USER_F_PROTOCOL_FEATURES] = "VHOST_USER_F_PROTOCOL_FEATURES",
 	[VIRTIO_F_VERSION_1] = "VIRTIO_F_VERSION_1",
+	[VIRTIO_F_RING_PACKED] = "VIRTIO_F_RING_PACKED",
 };
 
 static const char *const protocol_features[64] = {

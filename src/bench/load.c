@@ -93,6 +93,11 @@ int bench_load_reap(struct bench_run *run, struct bench_queue *queue)
 	run->now = clock_ticks();
 	for (int i = 0; i < count; i++)
 		complete(run, queue, (struct bench_slot *)done[i].chain, done[i].length, run->now);
+	if (run->options->survive_ns) {
+		if (run->survived.waiting)
+			bench_survived(run);
+		run->survived.last_reap = clock_monotonic_ns();
+	}
 	run->in_flight -= (unsigned)count;
 	run->completed += (unsigned)count;
 	if (!run->result->first_completion_ns)

@@ -15,6 +15,8 @@
 #include "bench/workload.h"
 #include "frontend/blk.h"
 #include "frontend/device.h"
+#include "frontend/inflight.h"
+#include "frontend/packed.h"
 #include "frontend/split.h"
 
 /*
@@ -54,6 +56,8 @@ struct bench_run {
 	struct error err;
 
 	struct driver_device device;
+	struct driver_wishes wishes;
+	struct driver_inflight inflight;
 	struct driver_memory memory;
 	struct bench_queue *queues;
 	unsigned queue_count;
@@ -85,6 +89,13 @@ struct bench_run {
 	uint64_t publishes;
 	struct bench_baseline baseline;
 
+	/* --survive, all in ns of the monotonic clock. */
+	struct {
+		bool waiting; /* for the first completion by a back end that has taken over */
+		uint64_t lost, connected;
+		uint64_t last_reap; /* of the last completion before */
+	} survived;
+
 	/* Chores, all in ticks. */
 	uint64_t next_chore;
 	uint64_t next_progress;
@@ -101,6 +112,19 @@ int bench_session_open(struct bench_run *run);
 int bench_session_reconnect(struct bench_run *run);
 int bench_session_close(struct bench_run *run); /* stop the queues, say goodbye; only where all went well */
 void bench_session_free(struct bench_run *run); /* always */
+/* Its parts: connect to a back end like the first one, say what it is, hand it memory and rings. */
+int bench_session_connect(struct bench_run *run);
+void bench_session_describe(struct bench_run *run);
+/* Each queue goes on where bases[i] or, if NULL, the ring says. */
+int bench_session_start_queues(struct bench_run *run, const uint32_t *bases);
+
+/*
+ * survive.c: the back end has closed the connection: wait for one that takes
+ * over, and go on with the same rings and in-flight region. Then, when the
+ * first completion has come.
+ */
+int bench_survive(struct bench_run *run);
+void bench_survived(struct bench_run *run);
 
 /* plan.c: what the options mean on this disk, and memory and slots for it. -EINVAL: they do not go with it. */
 int bench_plan_check(struct bench_run *run);

@@ -84,8 +84,8 @@ static int parse_queue_size(struct bench_options *options, const char *value, co
 {
 	uint64_t size;
 
-	*expected = "a power of two from 4 to 32768";
-	if (bench_parse_number(value, &size) < 0 || size < 4 || size > 32768 || !is_power_of_two(size))
+	*expected = "a power of two from 4 to 32768, or with --ring=packed any number of them";
+	if (bench_parse_number(value, &size) < 0 || size < 4 || size > 32768)
 		return -EINVAL;
 	options->queue_size = (unsigned)size;
 	return 0;
@@ -93,9 +93,11 @@ static int parse_queue_size(struct bench_options *options, const char *value, co
 
 static int parse_ring(struct bench_options *options, const char *value, const char **expected)
 {
-	(void)options;
-	*expected = strcmp(value, "packed") == 0 ? "split: packed rings are not supported by this version" : "split";
-	return strcmp(value, "split") == 0 ? 0 : -EINVAL;
+	*expected = "split or packed";
+	if (strcmp(value, "split") != 0 && strcmp(value, "packed") != 0)
+		return -EINVAL;
+	options->packed = value[0] == 'p';
+	return 0;
 }
 
 static int parse_mode(struct bench_options *options, const char *value, const char **expected)
@@ -141,11 +143,12 @@ static const struct spec specs[] = {
 	{"queues", "N", "queues to drive, all from one thread (default 1)", NUMBER, FIELD(queues), 1, BENCH_MAX_QUEUES,
 	 NULL},
 	{"queue-size", "N", "entries of each ring (default 256)", .kind = CUSTOM, .parse = parse_queue_size},
-	{"ring", "LAYOUT", "layout of the rings: split", .kind = CUSTOM, .parse = parse_ring},
+	{"ring", "LAYOUT", "layout of the rings: split or packed (default split)", .kind = CUSTOM, .parse = parse_ring},
 	{"mode", "MODE", "polled: never sleep; event: sleep until called (default polled)", .kind = CUSTOM,
 	 .parse = parse_mode},
 	{"no-event-idx", NULL, "do not negotiate VIRTIO_F_EVENT_IDX", FLAG, FIELD(event_idx), 0, 0, NULL},
 	{"no-indirect", NULL, "do not negotiate VIRTIO_F_INDIRECT_DESC", FLAG, FIELD(indirect), 0, 0, NULL},
+	{"no-inflight", NULL, "do not negotiate INFLIGHT_SHMFD", FLAG, FIELD(inflight), 0, 0, NULL},
 	{"flush-every", "N", "flush after each N writes of a queue", NUMBER, FIELD(flush_every), 1, 1000000000, NULL},
 	{"unmap", NULL, "let write-zeroes deallocate", FLAG, FIELD(unmap), 1, 0, NULL},
 	{"rate", "IOPS", "send at this rate whatever completes (default: as completions allow)", .kind = CUSTOM,
@@ -164,6 +167,8 @@ static const struct spec specs[] = {
 	 NULL},
 	{"reconnect", "N", "stop the queues, disconnect and connect again N times on the way", NUMBER,
 	 FIELD(reconnects), 1, BENCH_MAX_RECONNECTS, NULL},
+	{"survive", "TIME", "when the back end dies, wait this long for another one and go on with it", DURATION,
+	 FIELD(survive_ns), 1000000, SECONDS_1(86400), NULL},
 	{"timeout", "TIME", "give up when nothing completes for this long (default 30s)", DURATION, FIELD(timeout_ns),
 	 10000000, SECONDS_1(86400), NULL},
 	{"force-writes", NULL, "write even to a disk that says it is read-only", FLAG, FIELD(force_writes), 1, 0, NULL},
@@ -274,7 +279,7 @@ static void set_defaults(struct bench_options *options)
 	options->depth = 32;
 	options->queues = 1;
 	options->queue_size = 256;
-	options->event_idx = options->indirect = true;
+	options->event_idx = options->indirect = options->inflight = true;
 	options->timeout_ns = SECONDS_1(30);
 	options->progress = -1;
 	if (getrandom(&options->seed, sizeof(options->seed), 0) < 0)
@@ -299,6 +304,9 @@ static int check_combination(struct bench_options *options, struct error *err)
 		return error_set(err, -EINVAL, "--unmap: only with --rw=write-zeroes, not with --rw=%s", rw);
 	if (options->verify && (options->op == BENCH_FLUSH || options->op == BENCH_DISCARD))
 		return error_set(err, -EINVAL, "--verify: --rw=%s leaves nothing behind that could be checked", rw);
+	if (!options->packed && !is_power_of_two(options->queue_size))
+		return error_set(err, -EINVAL, "--queue-size=%u: a split ring has a power of two entries",
+				 options->queue_size);
 	if (options->depth > options->queue_size)
 		return error_set(err, -EINVAL, "--depth=%u: more than a ring of --queue-size=%u holds", options->depth,
 				 options->queue_size);

@@ -61,6 +61,7 @@ struct bench_options {
 	unsigned depth;         /* requests in flight a queue */
 	unsigned queues;
 	unsigned queue_size;
+	bool packed; /* layout of the rings */
 	enum bench_mode mode;
 	bool event_idx;
 	bool indirect;
@@ -75,6 +76,8 @@ struct bench_options {
 	bool verify;
 	uint64_t seed;
 	unsigned reconnects;
+	uint64_t survive_ns; /* how long to wait for another back end when the connection is lost; 0: not at all */
+	bool inflight;       /* negotiate INFLIGHT_SHMFD */
 	uint64_t timeout_ns; /* without a completion, or for an answer */
 	bool force_writes;
 	bool huge_pages;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <stdlib.h>
 #include <string.h>
@@ -120,6 +121,11 @@ static int check_rings(struct bench_run *run)
 
 	plan_layout(run, &layout);
 	chain = driver_blk_descriptors(&layout);
+	if (options->packed && !driver_device_has(&run->device, VIRTIO_F_RING_PACKED))
+		return error_set(&run->err, -EINVAL,
+				 "--ring=packed: the back end has only split rings (it does not offer "
+				 "VIRTIO_F_RING_PACKED, %s)",
+				 options->socket);
 	if (options->queues > run->device.queues_offered)
 		return error_set(&run->err, -EINVAL, "--queues=%u: the disk has %u (%s)", options->queues,
 				 run->device.queues_offered, options->socket);
@@ -144,10 +150,23 @@ static int check_rings(struct bench_run *run)
 	return 0;
 }
 
+static int check_survive(struct bench_run *run)
+{
+	if (!run->options->survive_ns || driver_device_has_protocol(&run->device, VHOST_PROTOCOL_F_INFLIGHT_SHMFD))
+		return 0;
+	return error_set(
+		&run->err, -EINVAL,
+		"--survive: requests would be lost, since what is in flight is not tracked (INFLIGHT_SHMFD %s) "
+		"(%s)",
+		run->options->inflight ? "is not offered" : "was turned off by --no-inflight", run->options->socket);
+}
+
 int bench_plan_check(struct bench_run *run)
 {
 	int ret = check_commands(run);
 
+	if (!ret)
+		ret = check_survive(run);
 	if (!ret)
 		ret = check_region(run);
 	return ret ? ret : check_rings(run);
@@ -164,9 +183,10 @@ static int create_memory(struct bench_run *run, const struct driver_blk_layout *
 	const struct bench_options *options = run->options;
 	const size_t slots = (size_t)options->queues * (options->depth + 1);
 	/* What alignment may cost is less than a cache line a piece. */
+	const size_t ring =
+		options->packed ? driver_packed_bytes(options->queue_size) : driver_split_bytes(options->queue_size);
 	const size_t sizes[2] = {
-		[FRAME_REGION] = options->queues * driver_split_bytes(options->queue_size) +
-				 slots * (driver_blk_frame_bytes(layout) + 64),
+		[FRAME_REGION] = options->queues * ring + slots * (driver_blk_frame_bytes(layout) + 64),
 		[DATA_REGION] = slots * driver_blk_data_bytes(layout),
 	};
 
@@ -202,17 +222,30 @@ static int prepare_slots(struct bench_run *run, struct bench_queue *queue, const
 	return driver_blk_init(&queue->flusher->request, &run->memory, &small);
 }
 
+static struct driver_ring *create_ring(struct bench_run *run)
+{
+	const unsigned size = run->options->queue_size;
+	const bool event_idx = driver_device_has(&run->device, VIRTIO_RING_F_EVENT_IDX);
+	struct driver_packed *packed;
+	struct driver_split *split;
+
+	if (!run->options->packed) {
+		split = driver_split_create(&run->memory, FRAME_REGION, size, event_idx, 0, &run->err);
+		return split ? &split->ring : NULL;
+	}
+	packed = driver_packed_create(&run->memory, FRAME_REGION, size, event_idx, 0, &run->err);
+	return packed ? &packed->ring : NULL;
+}
+
 static int prepare_queue(struct bench_run *run, unsigned index, const struct driver_blk_layout *layout)
 {
 	struct bench_queue *queue = &run->queues[index];
-	struct driver_split *split;
+	struct driver_ring *ring = create_ring(run);
 
-	split = driver_split_create(&run->memory, FRAME_REGION, run->options->queue_size,
-				    driver_device_has(&run->device, VIRTIO_RING_F_EVENT_IDX), 0, &run->err);
-	if (!split)
+	if (!ring)
 		return run->err.code;
-	if (driver_queue_open(&queue->queue, index, &split->ring, &run->err) < 0) {
-		driver_ring_destroy(&split->ring);
+	if (driver_queue_open(&queue->queue, index, ring, &run->err) < 0) {
+		driver_ring_destroy(ring);
 		queue->queue.ring = NULL;
 		return run->err.code;
 	}

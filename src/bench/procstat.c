@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 static bool read_times(struct bench_procstat *stat, pid_t pid)
@@ -28,6 +29,17 @@ static bool read_times(struct bench_procstat *stat, pid_t pid)
 		return false;
 	stat->user_s = (double)user / hertz;
 	stat->system_s = (double)system / hertz;
+	return true;
+}
+
+static bool read_clock(struct bench_procstat *stat, pid_t pid)
+{
+	struct timespec used;
+	clockid_t clock;
+
+	if (clock_getcpuclockid(pid, &clock) || clock_gettime(clock, &used))
+		return false;
+	stat->cpu_s = (double)used.tv_sec + (double)used.tv_nsec / 1e9;
 	return true;
 }
 
@@ -57,7 +69,7 @@ void bench_procstat_read(struct bench_procstat *stat, pid_t pid)
 	DIR *tasks;
 
 	memset(stat, 0, sizeof(*stat));
-	if (pid <= 0 || !read_times(stat, pid))
+	if (pid <= 0 || !read_times(stat, pid) || !read_clock(stat, pid))
 		return;
 	snprintf(path, sizeof(path), "/proc/%d/task", (int)pid);
 	tasks = opendir(path);
@@ -83,6 +95,7 @@ struct bench_procstat bench_procstat_between(const struct bench_procstat *before
 	if (!before->valid || !after->valid)
 		return used;
 	used.valid = true;
+	used.cpu_s = after->cpu_s - before->cpu_s;
 	used.user_s = after->user_s - before->user_s;
 	used.system_s = after->system_s - before->system_s;
 	used.voluntary = grown(before->voluntary, after->voluntary);

@@ -7,13 +7,15 @@
 #include <sys/types.h>
 
 /*
- * What a process has used so far, all its threads together. CPU times come in
- * the kernel's ticks of usually 10 ms (proc(5), /proc/PID/stat). Context
- * switches are summed over the threads alive now, so that those of a thread
- * that ended in between are lost.
+ * What a process has used so far, all its threads together. The CPU time is
+ * exact (its CPU clock, clock_getcpuclockid(3)); how it is divided comes in the
+ * kernel's ticks of usually 10 ms (proc(5), /proc/PID/stat). Context switches
+ * are summed over the threads alive now, so that those of a thread that ended
+ * in between are lost.
  */
 struct bench_procstat {
 	bool valid;
+	double cpu_s;
 	double user_s;
 	double system_s;
 	uint64_t voluntary;   /* gave the CPU up: slept */

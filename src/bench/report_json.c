@@ -43,7 +43,7 @@ static json_t *options_json(const struct bench_options *options)
 	json_object_set_new(object, "depth", json_integer(options->depth));
 	json_object_set_new(object, "queues", json_integer(options->queues));
 	json_object_set_new(object, "queue_size", json_integer(options->queue_size));
-	json_object_set_new(object, "ring", json_string("split"));
+	json_object_set_new(object, "ring", json_string(options->packed ? "packed" : "split"));
 	json_object_set_new(object, "mode", json_string(options->mode == BENCH_POLLED ? "polled" : "event"));
 	json_object_set_new(object, "event_idx", json_boolean(options->event_idx));
 	json_object_set_new(object, "indirect", json_boolean(options->indirect));
@@ -57,6 +57,9 @@ static json_t *options_json(const struct bench_options *options)
 	json_object_set_new(object, "verify", json_boolean(options->verify));
 	json_object_set_new(object, "seed", unsigned_json(options->seed));
 	json_object_set_new(object, "reconnect", json_integer(options->reconnects));
+	json_object_set_new(object, "inflight", json_boolean(options->inflight));
+	json_object_set_new(object, "survive_seconds",
+			    options->survive_ns ? json_real((double)options->survive_ns / 1e9) : json_null());
 	return object;
 }
 
@@ -148,8 +151,8 @@ static json_t *process_json(const struct bench_procstat *used, double seconds, u
 	object = json_object();
 	json_object_set_new(object, "user_seconds", json_real(used->user_s));
 	json_object_set_new(object, "system_seconds", json_real(used->system_s));
-	json_object_set_new(object, "cpus", ratio(used->user_s + used->system_s, seconds));
-	json_object_set_new(object, "us_per_io", ratio((used->user_s + used->system_s) * 1e6, (double)ios));
+	json_object_set_new(object, "cpus", ratio(used->cpu_s, seconds));
+	json_object_set_new(object, "us_per_io", ratio(used->cpu_s * 1e6, (double)ios));
 	json_object_set_new(object, "voluntary_switches", unsigned_json(used->voluntary));
 	json_object_set_new(object, "involuntary_switches", unsigned_json(used->involuntary));
 	return object;
@@ -257,6 +260,23 @@ static json_t *reconnects_json(const struct bench_options *options, const struct
 	return object;
 }
 
+static json_t *survived_json(const struct bench_options *options, const struct bench_result *result)
+{
+	const struct bench_survive_result *survived = &result->survived;
+	json_t *object;
+
+	if (!options->survive_ns)
+		return json_null();
+	object = json_object();
+	json_object_set_new(object, "count", unsigned_json(survived->count));
+	json_object_set_new(object, "retries", unsigned_json(survived->retries));
+	json_object_set_new(object, "to_connect_ns", latency_json(&survived->to_connect));
+	json_object_set_new(object, "to_first_completion_ns", latency_json(&survived->to_first));
+	json_object_set_new(object, "outage_ns", latency_json(&survived->outage));
+	json_object_set_new(object, "longest_stall_ns", unsigned_json(survived->longest_stall_ns));
+	return object;
+}
+
 static json_t *report_json(const struct bench_options *options, const struct bench_result *result)
 {
 	json_t *root = json_object(), *total;
@@ -294,6 +314,7 @@ static json_t *report_json(const struct bench_options *options, const struct ben
 	json_object_set_new(root, "back_end", back_end_json(result, latency.count));
 	json_object_set_new(root, "front_end", process_json(&result->front_end, result->seconds, latency.count));
 	json_object_set_new(root, "reconnects", reconnects_json(options, result));
+	json_object_set_new(root, "survived", survived_json(options, result));
 	json_object_set_new(root, "verify", verify_json(result));
 	return root;
 }

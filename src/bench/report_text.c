@@ -112,18 +112,18 @@ static void print_heading(FILE *out, const struct bench_options *options, const 
 		bench_format_bytes((double)device->capacity, size, TEXT), device->read_only ? ", read-only" : "");
 	if (device->serial[0])
 		fprintf(out, ", serial %s", device->serial);
-	fprintf(out, "\n%s of %s over %s, %u queue%s of %u, depth %u, %s%s%s, %.3g s%s\n\n", options->rw,
+	fprintf(out, "\n%s of %s over %s, %u %s queue%s of %u, depth %u, %s%s%s, %.3g s%s\n\n", options->rw,
 		options->block_text, bench_format_bytes((double)result->region_size, region, TEXT), options->queues,
-		options->queues == 1 ? "" : "s", options->queue_size, options->depth,
-		options->mode == BENCH_POLLED ? "polled" : "event-driven", options->event_idx ? "" : ", no event index",
-		options->indirect ? "" : ", no indirect descriptors", result->seconds,
-		result->interrupted ? " (interrupted)" : "");
+		options->packed ? "packed" : "split", options->queues == 1 ? "" : "s", options->queue_size,
+		options->depth, options->mode == BENCH_POLLED ? "polled" : "event-driven",
+		options->event_idx ? "" : ", no event index", options->indirect ? "" : ", no indirect descriptors",
+		result->seconds, result->interrupted ? " (interrupted)" : "");
 }
 
 static void print_process(FILE *out, const char *name, const struct bench_procstat *used,
 			  const struct bench_result *result, uint64_t ios)
 {
-	const double cpu = used->user_s + used->system_s;
+	const double cpu = used->cpu_s;
 
 	if (!used->valid) {
 		fprintf(out, "%-17s CPU unknown\n", name);
@@ -205,6 +205,21 @@ static void print_reconnects(FILE *out, const struct bench_reconnect_result *rec
 		(unsigned long long)reconnect->left);
 }
 
+static void print_survived(FILE *out, const struct bench_survive_result *survived)
+{
+	const struct hist *const hists[] = {&survived->to_connect, &survived->to_first, &survived->outage};
+	static const char *const names[] = {"to the next connection", "from there to a completion", "both"};
+	char median[TEXT], p99[TEXT], most[TEXT];
+
+	fprintf(out, "%-17s %llu; the longest stall took %s\n", "crashes survived", (unsigned long long)survived->count,
+		bench_format_ns((double)survived->longest_stall_ns, most, TEXT));
+	for (unsigned i = 0; survived->outage.count && i < 3; i++)
+		fprintf(out, "%-17s   %-26s  median %s, p99 %s, max %s\n", "", names[i],
+			bench_format_ns((double)hist_quantile(hists[i], 0.5), median, TEXT),
+			bench_format_ns((double)hist_quantile(hists[i], 0.99), p99, TEXT),
+			bench_format_ns((double)hists[i]->max, most, TEXT));
+}
+
 int bench_report_text(FILE *out, const struct bench_options *options, const struct bench_result *result)
 {
 	struct hist latency;
@@ -228,6 +243,8 @@ int bench_report_text(FILE *out, const struct bench_options *options, const stru
 			bench_format_count(options->rate, text, TEXT), (unsigned long long)result->backlog);
 	if (options->reconnects)
 		print_reconnects(out, &result->reconnect);
+	if (options->survive_ns)
+		print_survived(out, &result->survived);
 	print_errors(out, result);
 	if (result->verified)
 		print_verify(out, &result->verify);

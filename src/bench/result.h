@@ -70,6 +70,16 @@ struct bench_reconnect_result {
 	uint64_t longest_ns; /* from the first GET_VRING_BASE to DRIVER_OK */
 };
 
+/* Back ends that died and were followed by others. */
+struct bench_survive_result {
+	uint64_t count;
+	uint64_t retries;          /* further attempts to connect that these took */
+	struct hist to_connect;    /* ns from the lost connection to the next one */
+	struct hist to_first;      /* ns from that to the first completion */
+	struct hist outage;        /* ns from the lost connection to the first completion */
+	uint64_t longest_stall_ns; /* between two completions */
+};
+
 struct bench_result {
 	enum bench_outcome outcome;
 	char failure[512]; /* a sentence, where outcome is not BENCH_FINISHED */
@@ -88,6 +98,7 @@ struct bench_result {
 	struct bench_procstat back_end, front_end;
 
 	struct bench_reconnect_result reconnect;
+	struct bench_survive_result survived;
 	uint64_t config_changes;
 	unsigned sample_count;
 	struct bench_error_sample sample[BENCH_ERROR_SAMPLES];

@@ -155,6 +155,9 @@ void bench_run(const struct bench_options *options, struct bench_result *result)
 	memset(result, 0, sizeof(*result));
 	for (unsigned op = 0; op < BENCH_OP_COUNT; op++)
 		hist_reset(&result->op[op].latency);
+	hist_reset(&result->survived.to_connect);
+	hist_reset(&result->survived.to_first);
+	hist_reset(&result->survived.outage);
 	if (!run) {
 		result->outcome = BENCH_FAILED;
 		snprintf(result->failure, sizeof(result->failure), "out of memory");

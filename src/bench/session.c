@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <linux/virtio_config.h>
 #include <linux/virtio_ring.h>
 #include <string.h>
 #include <time.h>
@@ -12,15 +13,19 @@
 static void make_wishes(const struct bench_options *options, struct driver_wishes *wishes)
 {
 	wishes->features = driver_known_features;
+	if (!options->packed)
+		wishes->features &= ~((uint64_t)1 << VIRTIO_F_RING_PACKED);
 	if (!options->event_idx)
 		wishes->features &= ~((uint64_t)1 << VIRTIO_RING_F_EVENT_IDX);
 	if (!options->indirect)
 		wishes->features &= ~((uint64_t)1 << VIRTIO_RING_F_INDIRECT_DESC);
 	wishes->protocol_features = driver_known_protocol_features;
+	if (!options->inflight)
+		wishes->protocol_features &= ~((uint64_t)1 << VHOST_PROTOCOL_F_INFLIGHT_SHMFD);
 	wishes->timeout_ms = (int)(options->timeout_ns / 1000000u);
 }
 
-static void describe_device(struct bench_run *run)
+void bench_session_describe(struct bench_run *run)
 {
 	struct bench_device_info *info = &run->result->device;
 	const struct driver_device *device = &run->device;
@@ -37,10 +42,13 @@ static void describe_device(struct bench_run *run)
 }
 
 /* Hand memory and rings to the back end; each queue goes on where bases[i] or, if NULL, the ring says. */
-static int start_queues(struct bench_run *run, const uint32_t *bases)
+int bench_session_start_queues(struct bench_run *run, const uint32_t *bases)
 {
 	struct driver_device *device = &run->device;
-	int ret = driver_device_set_memory(device, &run->memory, &run->err);
+	int ret = driver_inflight_share(&run->inflight, device, run->queue_count, run->options->queue_size, &run->err);
+
+	if (!ret)
+		ret = driver_device_set_memory(device, &run->memory, &run->err);
 
 	for (unsigned i = 0; i < run->queue_count && !ret; i++) {
 		struct driver_queue *queue = &run->queues[i].queue;
@@ -53,15 +61,15 @@ static int start_queues(struct bench_run *run, const uint32_t *bases)
 
 int bench_session_open(struct bench_run *run)
 {
-	struct driver_wishes wishes;
 	int ret;
 
-	make_wishes(run->options, &wishes);
+	make_wishes(run->options, &run->wishes);
 	run->connect_started = clock_monotonic_ns();
-	ret = driver_device_connect(&run->device, run->options->socket, &wishes, &run->err);
+	driver_inflight_init(&run->inflight);
+	ret = driver_device_connect(&run->device, run->options->socket, &run->wishes, &run->err);
 	if (ret < 0)
 		return ret;
-	describe_device(run);
+	bench_session_describe(run);
 	ret = bench_plan_check(run);
 	if (ret < 0) {
 		run->result->outcome = BENCH_REFUSED;
@@ -69,9 +77,23 @@ int bench_session_open(struct bench_run *run)
 	}
 	ret = bench_plan_prepare(run);
 	if (!ret)
-		ret = start_queues(run, NULL);
+		ret = bench_session_start_queues(run, NULL);
 	run->result->connect_ns = clock_monotonic_ns() - run->connect_started;
 	return ret;
+}
+
+int bench_session_connect(struct bench_run *run)
+{
+	const uint64_t config_changes = run->device.config_changes;
+	int ret = driver_device_connect(&run->device, run->options->socket, &run->wishes, &run->err);
+
+	run->device.config_changes = config_changes;
+	if (ret < 0 || run->device.features == run->result->device.features)
+		return ret;
+	return error_set(&run->err, -ENOTSUP,
+			 "%s: after connecting again the back end offers other features (%#llx instead of %#llx)",
+			 run->options->socket, (unsigned long long)run->device.features,
+			 (unsigned long long)run->result->device.features);
 }
 
 /*
@@ -82,13 +104,10 @@ static int connect_again(struct bench_run *run)
 {
 	const struct timespec pause = {.tv_nsec = RETRY_NS};
 	const uint64_t give_up = clock_monotonic_ns() + run->options->timeout_ns;
-	const uint64_t features = run->device.features;
-	const uint64_t config_changes = run->device.config_changes;
-	struct driver_wishes wishes = run->device.wishes;
 	int ret;
 
 	for (;;) {
-		ret = driver_device_connect(&run->device, run->options->socket, &wishes, &run->err);
+		ret = bench_session_connect(run);
 		if (ret != -ECONNREFUSED && ret != -ECONNRESET && ret != -ENOENT)
 			break;
 		if (clock_monotonic_ns() >= give_up || bench_interrupted)
@@ -96,15 +115,7 @@ static int connect_again(struct bench_run *run)
 		run->result->reconnect.retries++;
 		nanosleep(&pause, NULL);
 	}
-	if (ret < 0)
-		return ret;
-	run->device.config_changes = config_changes;
-	if (run->device.features != features)
-		return error_set(
-			&run->err, -ENOTSUP,
-			"%s: after connecting again the back end offers other features (%#llx instead of %#llx)",
-			run->options->socket, (unsigned long long)run->device.features, (unsigned long long)features);
-	return 0;
+	return ret;
 }
 
 /*
@@ -185,7 +196,7 @@ int bench_session_reconnect(struct bench_run *run)
 	driver_device_disconnect(&run->device);
 	ret = connect_again(run);
 	if (!ret)
-		ret = start_queues(run, bases);
+		ret = bench_session_start_queues(run, bases);
 	if (ret < 0)
 		return ret;
 	took = clock_monotonic_ns() - start;
@@ -210,5 +221,6 @@ void bench_session_free(struct bench_run *run)
 {
 	/* After a failure nobody may be there to answer a goodbye. */
 	driver_device_abandon(&run->device);
+	driver_inflight_close(&run->inflight);
 	bench_plan_free(run);
 }

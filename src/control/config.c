@@ -28,6 +28,7 @@ static int check_all(struct config_document *doc, const struct config_raw *raw, 
 
 	for (unsigned i = 0; i < raw->disks_count && ret == 0; i++) {
 		ret = config_check_disk(doc, raw, i, &config->disks[i], err);
+		config_inherit_access(&config->access, &config->disks[i].access);
 		config->disk_count = i + 1;
 	}
 	return ret == 0 ? config_check_unique(doc, config, err) : ret;

@@ -7,7 +7,11 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "control/listener.h"
+#include "control/sandbox.h"
+#include "engine/queue.h"
 #include "storage/storage.h"
+#include "vhost/session.h"
 
 /*
  * What a daemon is told to do, checked as far as it can be without opening
@@ -20,22 +24,42 @@
 #define CONFIG_MAX_QUEUE_SIZE  32768
 #define CONFIG_MAX_FAULT_RULES 16
 
+/* When the image is locked against other writers. */
+enum config_lock {
+	CONFIG_LOCK_ALWAYS,  /* as long as it is served */
+	CONFIG_LOCK_RUNNING, /* while a front end's queues run: a guest can migrate */
+};
+
 struct config_disk {
-	char *name;         /* unique, [A-Za-z0-9._-]{1,63} */
-	char *socket;       /* path; NULL where the daemon was given a connected socket */
-	int socket_fd;      /* a listening or connected socket handed over, or -1 */
-	char *file;         /* path of the image or block device; NULL for a null disk */
-	uint64_t null_size; /* bytes, where file is NULL */
-	char serial[21];    /* GET_ID; "" derives it from the name */
+	char *name;   /* unique, [A-Za-z0-9._-]{1,63} */
+	char *socket; /* path; NULL where the daemon was given a connected socket */
+	struct listener_access access;
+	struct vhost_limits limits;
+	uint32_t connection_rate; /* front ends a second; 0: no limit */
+	int socket_fd;            /* a listening or connected socket handed over, or -1; with a path, a predecessor's */
+	int image_fd;             /* a predecessor's open image, or -1; whoever opens the disk takes it */
+	char *file;               /* path of the image or block device; NULL for a null disk */
+	uint64_t null_size;       /* bytes, where file is NULL */
+	char serial[21];          /* GET_ID; "" derives it from the name */
 	enum storage_cache cache;
+	enum config_lock lock;
 	bool read_only;
 	bool discard;            /* offered to the guest; default true */
 	uint32_t queues;         /* 1 to CONFIG_MAX_QUEUES, default 16 */
 	uint32_t queue_size_max; /* power of two, default 1024 */
+	struct queue_policy policy;
 	struct storage_fault_rule fault[CONFIG_MAX_FAULT_RULES];
 	uint32_t fault_count;
 	bool has_delay;
 	struct storage_delay_options delay;
+	char *record; /* path of a recording of what changes the disk; NULL: none */
+};
+
+/* Which worker gets a queue. */
+enum config_placement {
+	PLACEMENT_ADAPTIVE, /* a disk's queues together, spread while that pays; the default */
+	PLACEMENT_TOGETHER, /* all queues of a disk on one worker */
+	PLACEMENT_SPREAD,   /* each where the fewest are */
 };
 
 struct config {
@@ -46,6 +70,10 @@ struct config {
 	 */
 	bool pinned;
 	cpu_set_t worker_cpus[CONFIG_MAX_WORKERS];
+	enum config_placement placement;
+	struct listener_access access; /* of disks that do not say */
+	struct sandbox_options sandbox;
+	char *upgrade_socket; /* where a successor comes for an upgrade in place; NULL: none may */
 	int log_level;        /* enum log_level; 0 where the file does not say */
 	uint32_t poll_max_us; /* longest time a worker looks for work before it sleeps; default 20, 0 never polls */
 	struct config_disk *disks;

@@ -95,11 +95,27 @@ static int check_worker_cpus(const struct config_taker *taker, bool workers_give
 	return refuse_cpus(taker, "a mapping");
 }
 
+static int check_sandbox(const struct config_taker *taker, const struct config_raw *raw,
+			 struct sandbox_options *sandbox)
+{
+	*sandbox = (struct sandbox_options){
+		.mode = (enum sandbox_mode)raw->sandbox, .without = raw->sandbox_without, .user = raw->user};
+	if (raw->user && !raw->user[0])
+		return config_take_refuse(taker, "user", raw->user, "expected the name of a user, or a number");
+	if (raw->sandbox_without && sandbox->mode != SANDBOX_ON)
+		return config_take_refuse(taker, "sandbox-without", NULL,
+					  "leaves out parts of what is %s as a whole: expected it only with "
+					  "\"sandbox: on\"",
+					  sandbox->mode == SANDBOX_OFF ? "off" : "required");
+	return 0;
+}
+
 int config_check_workers(struct config_document *doc, const struct config_raw *raw, struct config *config,
 			 struct error *err)
 {
 	const struct config_taker taker = {.doc = doc, .mapping = config_document_root(doc), .err = err};
 	uint64_t workers = 1, poll_max_us = CONFIG_DEFAULT_POLL_MAX_US;
+	const char *expected;
 	int ret;
 
 	ret = config_take_uint(&taker, "workers", raw->workers, 1, CONFIG_MAX_WORKERS, &workers);
@@ -113,6 +129,12 @@ int config_check_workers(struct config_document *doc, const struct config_raw *r
 	if (ret < 0)
 		return ret;
 	config->poll_max_us = (uint32_t)poll_max_us;
+	config->placement = (enum config_placement)raw->placement;
 	config->log_level = raw->log_level;
-	return 0;
+	config->upgrade_socket = raw->upgrade_socket;
+	if (raw->upgrade_socket && config_socket_path_ok(raw->upgrade_socket, &expected) < 0)
+		return config_take_refuse(&taker, "upgrade-socket", raw->upgrade_socket, "%s", expected);
+	config->access = (struct listener_access){.mode = -1};
+	ret = config_check_access(&taker, &raw->access, &config->access);
+	return ret < 0 ? ret : check_sandbox(&taker, raw, &config->sandbox);
 }

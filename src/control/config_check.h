@@ -20,6 +20,14 @@ int config_check_disk(struct config_document *doc, const struct config_raw *raw,
 /* What no two disks may share: names, sockets, and an image unless all only read it. */
 int config_check_unique(struct config_document *doc, const struct config *config, struct error *err);
 
+/* config_limits.c: who may connect, which overrides what *access says already; and what a disk may take up. */
+struct config_taker;
+int config_check_access(const struct config_taker *taker, const struct config_raw_access *raw,
+			struct listener_access *access);
+void config_inherit_access(const struct listener_access *from, struct listener_access *access);
+int config_check_limits(const struct config_taker *taker, const struct config_raw_disk *raw, struct config_disk *disk);
+void config_limits_defaults(struct config_disk *disk);
+
 /* The defaults, before anything that was given. */
 #define CONFIG_DEFAULT_POLL_MAX_US 20
 void config_disk_defaults(struct config_disk *disk);

@@ -14,6 +14,9 @@
 #define LONGEST_DELAY_US  3.6e9                              /* an hour, what the delay back end takes */
 #define DEFAULT_QUEUES    16
 #define DEFAULT_RING_SIZE 1024
+#define COALESCE_US       10
+#define COALESCE_US_MAX   10000
+#define COALESCE_COUNT    32
 
 const char config_name_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
 
@@ -21,10 +24,13 @@ void config_disk_defaults(struct config_disk *disk)
 {
 	memset(disk, 0, sizeof(*disk));
 	disk->socket_fd = -1;
+	disk->image_fd = -1;
 	disk->cache = STORAGE_CACHE_NONE;
 	disk->discard = true;
 	disk->queues = DEFAULT_QUEUES;
 	disk->queue_size_max = DEFAULT_RING_SIZE;
+	disk->policy = (struct queue_policy){.coalesce_count = COALESCE_COUNT, .coalesce_ns = COALESCE_US * 1000};
+	config_limits_defaults(disk);
 }
 
 int config_socket_path_ok(const char *path, const char **expected)
@@ -102,6 +108,21 @@ static int check_backing(const struct config_taker *taker, const struct config_r
 	return ret;
 }
 
+/* What lies in this host's page cache is nothing that another host could go on from. */
+static int check_lock(const struct config_taker *taker, const struct config_disk *disk)
+{
+	if (disk->lock == CONFIG_LOCK_ALWAYS)
+		return 0;
+	if (!disk->file)
+		return config_take_refuse(taker, "lock", "running",
+					  "has no meaning for a null disk: expected it only with \"file\"");
+	if (disk->cache != STORAGE_CACHE_NONE && disk->cache != STORAGE_CACHE_DIRECTSYNC && !disk->read_only)
+		return config_take_refuse(taker, "lock", "running",
+					  "needs a disk without page cache: expected \"cache: none\", \"cache: "
+					  "directsync\" or \"read-only: true\" beside it");
+	return 0;
+}
+
 static int check_queues(const struct config_taker *taker, const struct config_raw_disk *raw, struct config_disk *disk)
 {
 	uint64_t queues = disk->queues, size = disk->queue_size_max;
@@ -117,6 +138,19 @@ static int check_queues(const struct config_taker *taker, const struct config_ra
 	disk->queues = (uint32_t)queues;
 	disk->queue_size_max = (uint32_t)size;
 	return 0;
+}
+
+static int check_policy(const struct config_taker *taker, const struct config_raw_disk *raw, struct config_disk *disk)
+{
+	uint64_t us = COALESCE_US, count = COALESCE_COUNT;
+	int ret = config_take_uint(taker, "coalesce-us", raw->coalesce_us, 0, COALESCE_US_MAX, &us);
+
+	if (ret == 0)
+		ret = config_take_uint(taker, "coalesce-count", raw->coalesce_count, 1, CONFIG_MAX_QUEUE_SIZE, &count);
+	disk->policy.poll = (enum poll_mode)raw->polling;
+	disk->policy.coalesce_count = (uint32_t)count;
+	disk->policy.coalesce_ns = (uint32_t)us * 1000;
+	return ret;
 }
 
 static int check_fault(const struct config_taker *taker, const struct config_raw_fault *raw,
@@ -214,7 +248,9 @@ int config_check_disk(struct config_document *doc, const struct config_raw *raw_
 	config_disk_defaults(disk);
 	disk->name = raw->name;
 	disk->socket = raw->socket;
+	disk->record = raw->record;
 	disk->cache = (enum storage_cache)raw->cache;
+	disk->lock = (enum config_lock)raw->lock;
 	disk->read_only = raw->read_only == CONFIG_SWITCH_ON;
 	disk->discard = raw->discard != CONFIG_SWITCH_OFF;
 	ret = check_name(&taker, raw->name);
@@ -223,12 +259,22 @@ int config_check_disk(struct config_document *doc, const struct config_raw *raw_
 	if (ret == 0)
 		ret = check_backing(&taker, raw, disk);
 	if (ret == 0)
+		ret = check_lock(&taker, disk);
+	if (ret == 0)
 		ret = check_serial(&taker, raw->serial, disk);
 	if (ret == 0)
 		ret = check_queues(&taker, raw, disk);
 	if (ret == 0)
+		ret = check_policy(&taker, raw, disk);
+	if (ret == 0)
+		ret = config_check_limits(&taker, raw, disk);
+	if (ret == 0)
+		ret = config_check_access(&taker, &raw->access, &disk->access);
+	if (ret == 0)
 		ret = check_faults(&taker, raw, disk);
 	if (ret == 0)
 		ret = check_delay(&taker, raw->delay, disk);
+	if (ret == 0 && raw->record && !raw->record[0])
+		ret = config_take_refuse(&taker, "record", raw->record, "expected the path of a file to write to");
 	return ret;
 }

@@ -24,6 +24,36 @@ static const cyaml_strval_t cache_words[] = {
 	{"unsafe", STORAGE_CACHE_UNSAFE},
 };
 
+static const cyaml_strval_t polling_words[] = {
+	{"adaptive", POLL_ADAPTIVE},
+	{"poll", POLL_ALWAYS},
+	{"event", POLL_NEVER},
+};
+
+static const cyaml_strval_t placement_words[] = {
+	{"adaptive", PLACEMENT_ADAPTIVE},
+	{"together", PLACEMENT_TOGETHER},
+	{"spread", PLACEMENT_SPREAD},
+};
+
+static const cyaml_strval_t lock_words[] = {
+	{"always", CONFIG_LOCK_ALWAYS},
+	{"running", CONFIG_LOCK_RUNNING},
+};
+
+static const cyaml_strval_t sandbox_words[] = {
+	{"on", SANDBOX_ON},
+	{"required", SANDBOX_REQUIRED},
+	{"off", SANDBOX_OFF},
+};
+
+static const cyaml_strval_t sandbox_part_words[] = {
+	{"user", SANDBOX_USER},
+	{"landlock", SANDBOX_LANDLOCK},
+	{"seccomp", SANDBOX_SECCOMP},
+	{"io-uring", SANDBOX_IO_URING},
+};
+
 static const cyaml_strval_t log_words[] = {
 	{"error", LOG_LEVEL_ERROR},
 	{"warning", LOG_LEVEL_WARNING},
@@ -90,14 +120,26 @@ static const cyaml_schema_field_t disk_fields[] = {
 	OPTIONAL_TEXT("null", struct config_raw_disk, null_size),
 	OPTIONAL_TEXT("serial", struct config_raw_disk, serial),
 	OPTIONAL_WORD("cache", struct config_raw_disk, cache, cache_words),
+	OPTIONAL_WORD("lock", struct config_raw_disk, lock, lock_words),
 	OPTIONAL_WORD("read-only", struct config_raw_disk, read_only, switch_words),
 	OPTIONAL_WORD("discard", struct config_raw_disk, discard, switch_words),
 	OPTIONAL_TEXT("queues", struct config_raw_disk, queues),
 	OPTIONAL_TEXT("queue-size-max", struct config_raw_disk, queue_size_max),
+	OPTIONAL_TEXT("in-flight-max", struct config_raw_disk, in_flight_max),
+	OPTIONAL_TEXT("memory-max", struct config_raw_disk, memory_max),
+	OPTIONAL_TEXT("memory-regions-max", struct config_raw_disk, memory_regions_max),
+	OPTIONAL_TEXT("connection-rate", struct config_raw_disk, connection_rate),
+	OPTIONAL_TEXT("socket-owner", struct config_raw_disk, access.owner),
+	OPTIONAL_TEXT("socket-group", struct config_raw_disk, access.group),
+	OPTIONAL_TEXT("socket-mode", struct config_raw_disk, access.mode),
+	OPTIONAL_WORD("polling", struct config_raw_disk, polling, polling_words),
+	OPTIONAL_TEXT("coalesce-us", struct config_raw_disk, coalesce_us),
+	OPTIONAL_TEXT("coalesce-count", struct config_raw_disk, coalesce_count),
 	CYAML_FIELD_SEQUENCE("fault", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config_raw_disk, fault,
 			     &fault_schema, 1, CONFIG_MAX_FAULT_RULES),
 	CYAML_FIELD_MAPPING_PTR("delay", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config_raw_disk, delay,
 				delay_fields),
+	OPTIONAL_TEXT("record", struct config_raw_disk, record),
 	CYAML_FIELD_END,
 };
 
@@ -109,7 +151,15 @@ static const cyaml_schema_field_t root_fields[] = {
 	OPTIONAL_TEXT("workers", struct config_raw, workers),
 	CYAML_FIELD_IGNORE("worker-cpus", CYAML_FLAG_OPTIONAL),
 	OPTIONAL_TEXT("poll-max-us", struct config_raw, poll_max_us),
+	OPTIONAL_WORD("placement", struct config_raw, placement, placement_words),
+	OPTIONAL_TEXT("socket-owner", struct config_raw, access.owner),
+	OPTIONAL_TEXT("socket-group", struct config_raw, access.group),
+	OPTIONAL_TEXT("socket-mode", struct config_raw, access.mode),
+	OPTIONAL_TEXT("user", struct config_raw, user),
+	OPTIONAL_WORD("sandbox", struct config_raw, sandbox, sandbox_words),
+	OPTIONAL_WORDS("sandbox-without", struct config_raw, sandbox_without, sandbox_part_words),
 	OPTIONAL_WORD("log-level", struct config_raw, log_level, log_words),
+	OPTIONAL_TEXT("upgrade-socket", struct config_raw, upgrade_socket),
 	CYAML_FIELD_SEQUENCE("disks", CYAML_FLAG_POINTER, struct config_raw, disks, &disk_schema, 1, CONFIG_MAX_DISKS),
 	CYAML_FIELD_END,
 };

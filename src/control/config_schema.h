@@ -35,6 +35,10 @@ struct config_raw_delay {
 	char *spread_us;
 };
 
+struct config_raw_access {
+	char *owner, *group, *mode;
+};
+
 struct config_raw_disk {
 	char *name;
 	char *socket;
@@ -42,20 +46,36 @@ struct config_raw_disk {
 	char *null_size;
 	char *serial;
 	int cache; /* enum storage_cache */
+	int lock;  /* enum config_lock */
 	enum config_switch read_only;
 	enum config_switch discard;
 	char *queues;
 	char *queue_size_max;
+	char *in_flight_max;
+	char *memory_max;
+	char *memory_regions_max;
+	char *connection_rate;
+	struct config_raw_access access;
+	int polling; /* enum poll_mode */
+	char *coalesce_us;
+	char *coalesce_count;
 	struct config_raw_fault *fault;
 	uint32_t fault_count;
 	struct config_raw_delay *delay;
+	char *record;
 };
 
 /* "worker-cpus" is a text or a list, which libcyaml cannot express: it is read from the document. */
 struct config_raw {
 	char *workers;
 	char *poll_max_us;
-	int log_level; /* enum log_level; 0: not given */
+	int placement; /* enum config_placement */
+	struct config_raw_access access;
+	char *user;
+	int sandbox;              /* enum sandbox_mode */
+	uint32_t sandbox_without; /* enum sandbox_part */
+	int log_level;            /* enum log_level; 0: not given */
+	char *upgrade_socket;
 	struct config_raw_disk *disks;
 	uint32_t disks_count;
 };

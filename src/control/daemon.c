@@ -6,41 +6,57 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <sys/resource.h>
 #include <sys/signalfd.h>
-#include <systemd/sd-daemon.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/memguard.h"
 #include "control/disk.h"
+#include "control/notify.h"
+#include "control/sweeper.h"
+#include "control/upgrade_client.h"
+#include "control/upgrade_server.h"
 #include "control/watchdog.h"
 
 struct daemon {
-	const struct config *config;
+	struct config *config;
 	struct loop loop;
 	struct mailbox mailbox;
 	struct placement placement;
 	struct disk_host host;
-	struct loop_source signals, messages;
+	struct loop_source signals, messages, lost_memory;
 	struct watchdog *watchdog;
-	struct disk *disks; /* config->disk_count of them; those that failed are closed */
+	const char **socket_paths; /* the sweeper's */
+	struct disk *disks;        /* config->disk_count of them; those that failed are closed */
 	unsigned failed;
-	bool ready;    /* everything was opened */
-	bool stopping; /* on the way out */
+	bool ready;       /* everything was opened */
+	bool stopping;    /* on the way out */
+	bool handed_over; /* another process is the service now */
+
+	struct upgrade_server upgrades;        /* of us, by a successor */
+	struct upgrade_client *taking;         /* the upgrade of our predecessor under way; NULL: none */
+	const struct daemon_upgrade *upgraded; /* to be told when that is done */
+	struct error failure;                  /* why it was not */
+	uid_t owner;                           /* who started us */
 };
 
 static void report_status(const struct daemon *daemon, const char *prefix)
 {
 	unsigned open = 0, connected = 0;
 
+	/* What we say is not of the service any more, or not yet. */
+	if (daemon->handed_over || daemon->taking)
+		return;
 	for (unsigned i = 0; i < daemon->config->disk_count; i++) {
 		open += !daemon->disks[i].closed;
 		connected += daemon->disks[i].session != NULL;
 	}
-	sd_notifyf(0, "%sSTATUS=%s %u of %u disks, %u connected, %u failed", prefix,
-		   daemon->stopping ? "Draining" : "Serving", open, daemon->config->disk_count, connected,
-		   daemon->failed);
+	notify_send("%sSTATUS=%s %u of %u disks, %u connected, %u failed", prefix,
+		    daemon->stopping ? "Draining" : "Serving", open, daemon->config->disk_count, connected,
+		    daemon->failed);
 }
 
 static bool all_closed(const struct daemon *daemon)
@@ -63,6 +79,21 @@ static void disks_changed(struct disk_host *host)
 		loop_quit(&daemon->loop);
 }
 
+static void disk_held(struct disk_host *host, struct disk *disk)
+{
+	struct daemon *daemon = (struct daemon *)((char *)host - offsetof(struct daemon, host));
+
+	upgrade_server_held(&daemon->upgrades, disk);
+}
+
+static void close_disks(struct daemon *daemon)
+{
+	for (unsigned i = 0; i < daemon->config->disk_count; i++) {
+		if (!daemon->disks[i].closed)
+			disk_close(&daemon->disks[i]);
+	}
+}
+
 static void stop(struct daemon *daemon)
 {
 	if (daemon->stopping) {
@@ -70,12 +101,12 @@ static void stop(struct daemon *daemon)
 		_exit(1);
 	}
 	daemon->stopping = true;
+	if (daemon->taking)
+		upgrade_client_give_up(daemon->taking, "the new straitd was told to stop");
+	upgrade_server_close(&daemon->upgrades);
 	log_info("stopping: draining %u disks", daemon->config->disk_count - daemon->failed);
 	report_status(daemon, "STOPPING=1\n");
-	for (unsigned i = 0; i < daemon->config->disk_count; i++) {
-		if (!daemon->disks[i].closed)
-			disk_close(&daemon->disks[i]);
-	}
+	close_disks(daemon);
 }
 
 static void signals_ready(struct loop_source *source)
@@ -105,6 +136,29 @@ static void messages_ready(struct loop_source *source)
 	mailbox_run(&daemon->mailbox);
 }
 
+static void memory_was_lost(struct loop_source *source)
+{
+	struct daemon *daemon = (struct daemon *)((char *)source - offsetof(struct daemon, lost_memory));
+	eventfd_t count;
+
+	if (eventfd_read(source->fd, &count) < 0)
+		return;
+	for (unsigned i = 0; i < daemon->config->disk_count; i++) {
+		if (!daemon->disks[i].closed)
+			disk_check_memory(&daemon->disks[i]);
+	}
+}
+
+static int watch_memory(struct daemon *daemon, struct error *err)
+{
+	daemon->lost_memory =
+		(struct loop_source){.fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC), .ready = memory_was_lost};
+	if (daemon->lost_memory.fd < 0 || loop_watch(&daemon->loop, &daemon->lost_memory) < 0 ||
+	    memguard_install(daemon->lost_memory.fd) < 0)
+		return error_set(err, -errno, "guest memory cannot be guarded: %s", strerror(errno));
+	return 0;
+}
+
 /* Signals are read as events; blocked before the first worker starts, they reach no other thread. */
 static int watch_signals(struct daemon *daemon, struct error *err)
 {
@@ -124,14 +178,26 @@ static int watch_signals(struct daemon *daemon, struct error *err)
 	return 0;
 }
 
-/* A disk takes a handful of descriptors, and a few more a queue. */
-static void raise_descriptor_limit(void)
+/*
+ * A disk takes a handful of descriptors, a front end those of its memory, and
+ * each queue its own three twice. Where all front ends together can have more
+ * than there are, one that asks for all of its own keeps others away.
+ */
+static void raise_descriptor_limit(const struct config *config)
 {
 	struct rlimit limit;
+	uint64_t most = 64;
+
+	for (unsigned i = 0; i < config->disk_count; i++)
+		most += 16 + config->disks[i].limits.regions + 6ull * config->disks[i].queues;
 
 	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
 		limit.rlim_cur = limit.rlim_max;
 		setrlimit(RLIMIT_NOFILE, &limit);
+		if (limit.rlim_cur < most)
+			log_warning("front ends can take up %llu file descriptors together, and there are %llu: raise "
+				    "RLIMIT_NOFILE, or lower queues or memory-regions-max",
+				    (unsigned long long)most, (unsigned long long)limit.rlim_cur);
 	}
 }
 
@@ -144,8 +210,10 @@ static int open_disks(struct daemon *daemon, struct error *err)
 		struct storage_info *info;
 
 		if (disk_open(&daemon->disks[i], &daemon->host, disk, err) < 0) {
-			log_error("%s; the disk is not served", err->text);
 			daemon->disks[i].closed = true;
+			if (daemon->taking)
+				return err->code;
+			log_error("%s; the disk is not served", err->text);
 			daemon->failed++;
 			continue;
 		}
@@ -161,18 +229,147 @@ static int open_disks(struct daemon *daemon, struct error *err)
 			 config->disk_count == 1 ? "the only disk" : "all disks");
 }
 
+/* Sockets that are ours are taken away by a child, because we shall not be allowed to. */
+static int start_sweeper(struct daemon *daemon, struct error *err)
+{
+	const struct config *config = daemon->config;
+
+	if (config->sandbox.mode == SANDBOX_OFF)
+		return 0;
+	/* The last one is for upgrades. Those of a predecessor will be ours, but not one that came without a path. */
+	daemon->socket_paths = calloc(config->disk_count + 1, sizeof(*daemon->socket_paths));
+	if (!daemon->socket_paths)
+		return error_set(err, -ENOMEM, "no memory for %u disks", config->disk_count);
+	for (unsigned i = 0; i < config->disk_count; i++)
+		daemon->socket_paths[i] = config->disks[i].socket;
+	daemon->socket_paths[config->disk_count] = config->upgrade_socket;
+	return sweeper_start(daemon->socket_paths, config->disk_count + 1, err);
+}
+
+static void log_sandbox(const struct daemon *daemon, const struct sandbox *sandbox)
+{
+	char text[384];
+
+	sandbox_describe(sandbox, worker_ring_restricted(daemon->placement.worker[0]), text, sizeof(text));
+	if (sandbox->options.mode == SANDBOX_OFF)
+		log_warning("sandbox: %s", text);
+	else
+		log_info("sandbox: %s", text);
+}
+
+/* A successor has taken over. */
+static void handed_over(struct upgrade_server *server, pid_t successor)
+{
+	struct daemon *daemon = (struct daemon *)((char *)server - offsetof(struct daemon, upgrades));
+
+	(void)successor;
+	daemon->handed_over = true;
+	daemon->stopping = true;
+}
+
+static int wait_for_successors(struct daemon *daemon, int socket, struct error *err)
+{
+	if (!daemon->config->upgrade_socket)
+		return 0;
+	return upgrade_server_open(&daemon->upgrades, daemon->config->upgrade_socket, socket, daemon->owner, err);
+}
+
+static void become_ready(struct daemon *daemon)
+{
+	daemon->watchdog = watchdog_start(&daemon->loop, &daemon->placement, &daemon->mailbox);
+	report_status(daemon, "READY=1\n");
+}
+
+/* Our predecessor has given us everything, or has not. */
+static void take_over_ended(void *context, const struct error *err)
+{
+	struct daemon *daemon = context;
+	const int socket = upgrade_client_listener(daemon->taking);
+	const uint64_t longest_ns = upgrade_client_longest_pause(daemon->taking);
+	struct error own_err;
+
+	if (err) {
+		daemon->failure = *err;
+		daemon->stopping = true;
+		close_disks(daemon);
+		return;
+	}
+	upgrade_client_free(daemon->taking);
+	daemon->taking = NULL;
+	if (wait_for_successors(daemon, socket, &own_err) < 0)
+		log_error("%s; the next upgrade needs a restart", own_err.text);
+	become_ready(daemon);
+	daemon->upgraded->done(daemon->upgraded->context, longest_ns);
+}
+
+/*
+ * First what takes rights: files, sockets, rings. A successor's connection to
+ * its predecessor belongs there, too. Then what does not, without them.
+ */
+static int start(struct daemon *daemon, struct sandbox *sandbox, struct error *err)
+{
+	int ret = open_disks(daemon, err);
+
+	if (ret == 0 && !daemon->taking)
+		ret = wait_for_successors(daemon, -1, err);
+	if (ret == 0)
+		ret = sandbox_drop(sandbox, err);
+	if (ret == 0)
+		ret = placement_start(&daemon->placement, err);
+	if (ret == 0)
+		ret = sandbox_filter(sandbox, err);
+	if (ret == 0)
+		log_sandbox(daemon, sandbox);
+	return ret;
+}
+
+/* What was opened for nothing. */
+static void close_opened(struct daemon *daemon, const char *why)
+{
+	if (daemon->taking)
+		upgrade_client_give_up(daemon->taking, why);
+	daemon->ready = false;
+	close_disks(daemon);
+}
+
+/* Everything is open: begin. */
+static int begin(struct daemon *daemon, struct error *err)
+{
+	int ret = 0;
+
+	daemon->ready = true;
+	if (!daemon->taking) {
+		become_ready(daemon);
+		return 0;
+	}
+	ret = upgrade_client_prepare(daemon->taking, daemon->disks, err);
+	if (ret == 0)
+		ret = upgrade_client_start(daemon->taking, &daemon->loop, take_over_ended, daemon, err);
+	return ret;
+}
+
 static int serve(struct daemon *daemon, struct error *err)
 {
-	int ret = placement_start(&daemon->placement, daemon->config, err);
+	struct sandbox sandbox;
+	int ret = sandbox_init(&sandbox, &daemon->config->sandbox, err);
 
+	if (ret == 0)
+		ret = start_sweeper(daemon, err);
+	if (ret == 0)
+		ret = placement_create(&daemon->placement, daemon->config, &daemon->mailbox,
+				       sandbox_wants(&sandbox.options, SANDBOX_IO_URING), err);
 	if (ret < 0)
 		return ret;
-	ret = open_disks(daemon, err);
-	if (ret == 0) {
-		daemon->ready = true;
-		daemon->watchdog = watchdog_start(&daemon->loop, &daemon->placement, &daemon->mailbox);
-		report_status(daemon, "READY=1\n");
+	ret = start(daemon, &sandbox, err);
+	if (ret == 0)
+		ret = begin(daemon, err);
+	if (ret == 0)
 		loop_run(&daemon->loop);
+	else
+		close_opened(daemon, err->text);
+	if (daemon->failure.code) {
+		*err = daemon->failure;
+		ret = err->code;
 	}
 	placement_stop(&daemon->placement);
 	watchdog_stop(daemon->watchdog);
@@ -192,30 +389,54 @@ static int set_up(struct daemon *daemon, struct error *err)
 	ret = loop_watch(&daemon->loop, &daemon->messages);
 	if (ret < 0)
 		return error_set(err, ret, "the mailbox cannot be watched: %s", strerror(-ret));
-	return watch_signals(daemon, err);
+	ret = watch_memory(daemon, err);
+	return ret < 0 ? ret : watch_signals(daemon, err);
 }
 
-int daemon_run(const struct config *config, struct error *err)
+static int run(struct daemon *daemon, struct error *err)
 {
-	struct daemon daemon = {.config = config, .signals.fd = -1};
-	int ret;
+	int ret = set_up(daemon, err);
+
+	if (ret == 0)
+		ret = serve(daemon, err);
+	upgrade_server_close(&daemon->upgrades);
+	sweeper_stop();
+	free(daemon->socket_paths);
+	if (daemon->signals.fd >= 0)
+		close(daemon->signals.fd);
+	if (daemon->lost_memory.fd >= 0)
+		close(daemon->lost_memory.fd);
+	mailbox_destroy(&daemon->mailbox);
+	loop_destroy(&daemon->loop);
+	return ret;
+}
+
+int daemon_run(struct config *config, const struct daemon_upgrade *upgrade, struct error *err)
+{
+	struct daemon daemon = {
+		.config = config, .signals.fd = -1, .lost_memory.fd = -1, .upgraded = upgrade, .owner = geteuid()};
+	int ret = 0;
 
 	daemon.host = (struct disk_host){.loop = &daemon.loop,
 					 .placement = &daemon.placement,
 					 .mailbox = &daemon.mailbox,
-					 .changed = disks_changed};
+					 .changed = disks_changed,
+					 .held = disk_held};
 	daemon.disks = calloc(config->disk_count, sizeof(*daemon.disks));
 	if (!daemon.disks)
 		return error_set(err, -ENOMEM, "no memory for %u disks", config->disk_count);
+	for (unsigned i = 0; i < config->disk_count; i++)
+		daemon.disks[i].closed = true; /* until it is opened */
+	upgrade_server_init(&daemon.upgrades, &daemon.loop, daemon.disks, config->disk_count, handed_over);
 	clock_init();
-	raise_descriptor_limit();
-	ret = set_up(&daemon, err);
+	raise_descriptor_limit(config);
+	if (upgrade)
+		ret = upgrade_client_connect(config, &daemon.taking, err);
+	notify_open();
 	if (ret == 0)
-		ret = serve(&daemon, err);
-	if (daemon.signals.fd >= 0)
-		close(daemon.signals.fd);
-	mailbox_destroy(&daemon.mailbox);
-	loop_destroy(&daemon.loop);
+		ret = run(&daemon, err);
+	notify_close();
+	upgrade_client_free(daemon.taking);
 	free(daemon.disks);
 	return ret;
 }

@@ -31,6 +31,10 @@ static void log_session(const struct disk *disk)
 	struct queue_counters queues;
 
 	blk_read_counters(&disk->blk, &blk, &queues);
+	if (queues.moves || queues.moves_given_up)
+		log_info("disk %s: queues moved %" PRIu64 " times between workers, with a pause of at most %" PRIu64
+			 " us, and %" PRIu64 " times stayed since their requests took long",
+			 disk->config->name, queues.moves, queues.move_pause_max_ns / 1000, queues.moves_given_up);
 	log_info("disk %s: front end disconnected after %" PRIu64 " s; since the start %" PRIu64 " reads, %" PRIu64
 		 " writes, %" PRIu64 " flushes, %" PRIu64 " discards, %" PRIu64 " write-zeroes, %" PRIu64
 		 " errors, %" PRIu64 " kicks, %" PRIu64 " calls",
@@ -39,18 +43,29 @@ static void log_session(const struct disk *disk)
 		 blk.ops[STORAGE_WRITE_ZEROES], blk.errors, queues.kicks, queues.calls);
 }
 
+void disk_listen(struct disk *disk)
+{
+	if (disk->listener.fd >= 0 && !disk->closing && !disk->held)
+		loop_watch(disk->host->loop, &disk->listener);
+}
+
 static void end_session(struct disk *disk)
 {
 	loop_unwatch(disk->host->loop, &disk->connection);
-	if (!vhost_session_close(disk->session))
+	if (!vhost_session_close(disk->session)) {
+		drain_update(disk);
 		return; /* queues drain; disk_queue_stopped() comes back here */
+	}
 	vhost_session_free(disk->session);
 	disk->session = NULL;
+	drain_update(disk);
 	log_session(disk);
 	if (disk->closing)
 		finish_close(disk);
+	else if (disk->held)
+		disk->host->held(disk->host, disk);
 	else if (disk->listener.fd >= 0)
-		loop_watch(disk->host->loop, &disk->listener);
+		disk_listen(disk);
 	else
 		disk_close(disk); /* a connection that was handed over does not come back */
 	disk->host->changed(disk->host);
@@ -59,18 +74,23 @@ static void end_session(struct disk *disk)
 /* The session has done what it could; go on as it says. */
 static void session_progress(struct disk *disk, bool alive)
 {
-	if (!alive)
+	if (!alive) {
 		end_session(disk);
-	else if (vhost_session_busy(disk->session))
+		return;
+	}
+	if (disk->held || vhost_session_busy(disk->session))
 		loop_unwatch(disk->host->loop, &disk->connection);
 	else
 		loop_watch(disk->host->loop, &disk->connection);
+	drain_update(disk);
+	if (disk->held && vhost_session_paused(disk->session))
+		disk->host->held(disk->host, disk);
 }
 
 void disk_queue_stopped(struct disk *disk, const struct queue *queue)
 {
-	placement_release(disk->host->placement, queue->worker);
-	session_progress(disk, vhost_session_queue_stopped(disk->session, queue->index, queue->vq.avail_next));
+	placement_release(disk->host->placement, queue);
+	session_progress(disk, vhost_session_queue_stopped(disk->session, queue->index, virtq_base(&queue->vq)));
 }
 
 static void connection_ready(struct loop_source *source)
@@ -117,6 +137,8 @@ static void listener_ready(struct loop_source *source)
 		end_session(disk);
 		return;
 	}
+	if (!throttle_admit(disk))
+		return;
 	socket = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (socket < 0) {
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
@@ -133,6 +155,13 @@ static void listener_ready(struct loop_source *source)
 		return;
 	}
 	begin_session(disk, socket);
+}
+
+void disk_check_memory(struct disk *disk)
+{
+	/* A paused one touches no memory; it is looked at again when it goes on. */
+	if (disk->session && !disk->held && vhost_session_lost_memory(disk->session))
+		end_session(disk);
 }
 
 static void watch_ready(struct loop_source *source)
@@ -171,7 +200,7 @@ static int open_socket(struct disk *disk, int *connected, struct error *err)
 	*connected = -1;
 	disk->listener = (struct loop_source){.fd = -1, .ready = listener_ready};
 	if (config->socket_fd < 0) {
-		disk->listener.fd = listener_open(config->socket, err);
+		disk->listener.fd = listener_open(config->socket, SOCK_STREAM, &config->access, err);
 		return disk->listener.fd < 0 ? error_prefix(err, "disk %s", config->name) : 0;
 	}
 	if (getsockopt(config->socket_fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 ||
@@ -188,7 +217,7 @@ static int open_socket(struct disk *disk, int *connected, struct error *err)
 static void close_listener(struct disk *disk)
 {
 	loop_unwatch(disk->host->loop, &disk->listener);
-	if (disk->listener.fd >= 0 && disk->config->socket_fd < 0)
+	if (disk->listener.fd >= 0 && disk->config->socket && !disk->shared)
 		listener_close(disk->listener.fd, disk->config->socket);
 	else if (disk->listener.fd >= 0)
 		close(disk->listener.fd);
@@ -197,17 +226,24 @@ static void close_listener(struct disk *disk)
 
 int disk_open(struct disk *disk, struct disk_host *host, const struct config_disk *config, struct error *err)
 {
+	const bool inherited = config->socket && config->socket_fd >= 0;
 	int connected = -1, ret;
 
-	*disk = (struct disk){.host = host, .config = config};
+	*disk = (struct disk){.host = host,
+			      .config = config,
+			      .throttle.limiter.rate = config->connection_rate,
+			      .held = inherited,
+			      .shared = inherited};
 	ret = disk_storage_open(config, &disk->storage, err);
 	if (ret < 0)
 		return ret;
 	ret = blk_init(&disk->blk, config->name, config->serial[0] ? config->serial : config->name, config->queues,
 		       disk->storage, err);
 	if (ret == 0) {
+		for (uint32_t i = 0; i < config->queues; i++)
+			disk->blk.queue[i].queue.policy = config->policy;
 		ret = open_socket(disk, &connected, err);
-		if (ret == 0 && disk->listener.fd >= 0 && loop_watch(host->loop, &disk->listener) < 0)
+		if (ret == 0 && !inherited && disk->listener.fd >= 0 && loop_watch(host->loop, &disk->listener) < 0)
 			ret = error_set(err, -ENOMEM, "disk %s: its socket cannot be watched", config->name);
 		if (ret < 0) {
 			close_listener(disk);
@@ -219,11 +255,53 @@ int disk_open(struct disk *disk, struct disk_host *host, const struct config_dis
 		return ret;
 	}
 	disk->watch = (struct loop_source){.fd = storage_watch_fd(disk->storage), .ready = watch_ready};
-	if (disk->watch.fd >= 0)
+	if (!inherited && disk->watch.fd >= 0)
 		loop_watch(host->loop, &disk->watch);
 	if (connected >= 0)
 		begin_session(disk, connected);
 	return 0;
+}
+
+void disk_hold(struct disk *disk)
+{
+	disk->held = true;
+	loop_unwatch(disk->host->loop, &disk->listener);
+	loop_unwatch(disk->host->loop, &disk->watch);
+	if (disk->session) {
+		loop_unwatch(disk->host->loop, &disk->connection);
+		vhost_session_pause(disk->session);
+		drain_update(disk);
+	}
+	if (!disk->session || vhost_session_paused(disk->session))
+		disk->host->held(disk->host, disk);
+}
+
+void disk_release(struct disk *disk)
+{
+	disk->held = false;
+	if (disk->listener.fd >= 0 && loop_watch(disk->host->loop, &disk->listener) < 0)
+		log_error("disk %s: its socket cannot be watched; no front end can connect", disk->config->name);
+	if (disk->watch.fd >= 0)
+		loop_watch(disk->host->loop, &disk->watch);
+	if (!disk->session)
+		return;
+	vhost_session_resume(disk->session);
+	session_progress(disk, true);
+	disk_check_memory(disk);
+}
+
+void disk_drop_session(struct disk *disk)
+{
+	vhost_session_free(disk->session);
+	disk->session = NULL;
+}
+
+void disk_adopt_session(struct disk *disk, struct vhost_session *session, uint64_t start_ns)
+{
+	disk->session = session;
+	disk->session_start_ns = start_ns;
+	disk->connection = (struct loop_source){.fd = session->socket, .ready = connection_ready};
+	disk_release(disk);
 }
 
 void disk_close(struct disk *disk)
@@ -231,6 +309,7 @@ void disk_close(struct disk *disk)
 	if (disk->closing)
 		return;
 	disk->closing = true;
+	throttle_end(disk);
 	close_listener(disk);
 	loop_unwatch(disk->host->loop, &disk->watch);
 	if (disk->session)

@@ -6,18 +6,23 @@
 
 #include "base/error.h"
 #include "control/config.h"
+#include "control/drain.h"
 #include "control/loop.h"
 #include "control/placement.h"
+#include "control/throttle.h"
 #include "device/blk/blk.h"
 #include "engine/mailbox.h"
 #include "vhost/session.h"
+
+struct disk;
 
 /* What disks share; the daemon's. */
 struct disk_host {
 	struct loop *loop;
 	struct placement *placement;
-	struct mailbox *mailbox;                 /* the control thread's */
-	void (*changed)(struct disk_host *host); /* a disk was connected, disconnected or closed */
+	struct mailbox *mailbox;                                 /* the control thread's */
+	void (*changed)(struct disk_host *host);                 /* a disk was connected, disconnected or closed */
+	void (*held)(struct disk_host *host, struct disk *disk); /* see disk_hold() */
 };
 
 /*
@@ -33,12 +38,19 @@ struct disk {
 	struct loop_source listener;   /* fd -1: serves a single connection that was handed over */
 	struct loop_source connection;
 	struct loop_source watch; /* storage_watch_fd() */
+	struct drain drain;
 	uint64_t session_start_ns;
+	struct throttle throttle;
+	bool held;    /* see disk_hold() */
+	bool shared;  /* another process serves the socket and the image, or may have to: they are not done away with */
 	bool closing; /* disk_close() was called */
 	bool closed;
 };
 
-/* Open everything and listen. Negative errno with err set: nothing is left behind. */
+/*
+ * Open everything and listen. Negative errno with err set: nothing is left
+ * behind. A disk whose socket is a predecessor's is held and shared.
+ */
 int disk_open(struct disk *disk, struct disk_host *host, const struct config_disk *config, struct error *err);
 
 /*
@@ -46,6 +58,27 @@ int disk_open(struct disk *disk, struct disk_host *host, const struct config_dis
  * disk->closed says when it is done, and host->changed() is called then.
  */
 void disk_close(struct disk *disk);
+
+/*
+ * Let no front end in, hear no more of the one that is there, pause its
+ * session. host->held() is called once nothing of the disk runs, perhaps from
+ * here; the session may have ended by then.
+ */
+void disk_hold(struct disk *disk);
+
+/* Go on with a disk that is held, or was to be. */
+void disk_release(struct disk *disk);
+
+/* The session of a held disk goes on in another process: let go of ours. */
+void disk_drop_session(struct disk *disk);
+
+/* The session of another process goes on here, with the disk released. It is paused, and owns its socket. */
+void disk_adopt_session(struct disk *disk, struct vhost_session *session, uint64_t start_ns);
+/* Let front ends come (again), unless none is wanted any more. */
+void disk_listen(struct disk *disk);
+
+/* Memory of some front end is gone: end the session if it is this disk's. */
+void disk_check_memory(struct disk *disk);
 
 /* Look at the size of the image again and tell the guest if it has changed. */
 void disk_refresh(struct disk *disk);

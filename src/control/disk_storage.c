@@ -10,6 +10,9 @@ static int open_bottom(const struct config_disk *config, struct storage **out, s
 		.cache = config->cache,
 		.read_only = config->read_only,
 		.no_discard = !config->discard,
+		.lock_running = config->lock == CONFIG_LOCK_RUNNING,
+		.inherited = config->image_fd >= 0,
+		.fd = config->image_fd,
 	};
 
 	if (!config->file)
@@ -21,6 +24,9 @@ int disk_storage_open(const struct config_disk *config, struct storage **out, st
 {
 	int ret = open_bottom(config, out, err);
 
+	/* What reaches the medium is recorded, not what was meant for it. */
+	if (ret == 0 && config->record)
+		ret = storage_record_open(*out, config->record, out, err);
 	/* Delays lie under faults: a request that is to fail does not wait first. */
 	if (ret == 0 && config->has_delay)
 		ret = storage_delay_open(*out, &config->delay, out, err);
@@ -31,8 +37,13 @@ int disk_storage_open(const struct config_disk *config, struct storage **out, st
 
 int daemon_probe_disk(const struct config_disk *disk, struct storage_info *info, struct error *err)
 {
+	struct config_disk unrecorded = *disk;
 	struct storage *storage;
-	int ret = disk_storage_open(disk, &storage, err);
+	int ret;
+
+	/* Looking leaves nothing behind. */
+	unrecorded.record = NULL;
+	ret = disk_storage_open(&unrecorded, &storage, err);
 
 	if (ret < 0)
 		return ret;

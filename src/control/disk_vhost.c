@@ -61,10 +61,22 @@ static int start_queue(void *device, uint32_t index, const struct vhost_queue_se
 				 "queue-size-max",
 				 setup->ring.size, disk->config->queue_size_max);
 	}
-	worker = placement_take(disk->host->placement);
+	/* Now that it is to run, the image has to be its disk's alone. */
+	ret = storage_activate(disk->storage, err);
+	if (ret < 0) {
+		close_setup(setup);
+		return ret;
+	}
+	if (ret > 0)
+		disk_refresh(disk);
+	worker = placement_take(disk->host->placement, queue_of(device, index), disk);
+	if (!worker) {
+		close_setup(setup);
+		return error_set(err, -ENOMEM, "no memory to place it");
+	}
 	ret = queue_start(queue_of(device, index), worker, &queue_setup, err);
 	if (ret < 0)
-		placement_release(disk->host->placement, worker);
+		placement_release(disk->host->placement, queue_of(device, index));
 	return ret;
 }
 
@@ -91,14 +103,25 @@ static void set_call(void *device, uint32_t index, int fd)
 		log_error("disk %s: no memory to change the call descriptor of queue %u", disk->config->name, index);
 }
 
+static const struct vhost_limits *limits(void *device)
+{
+	return &((struct disk *)device)->config->limits;
+}
+
 static void memory_changed(void *device, void *base, uint64_t length, bool added)
 {
 	storage_memory_changed(((struct disk *)device)->storage, base, length, added);
 }
 
+static void all_stopped(void *device)
+{
+	storage_deactivate(((struct disk *)device)->storage);
+}
+
 static void reset(void *device)
 {
 	blk_reset(&((struct disk *)device)->blk);
+	all_stopped(device);
 }
 
 const struct vhost_ops disk_vhost_ops = {
@@ -109,7 +132,9 @@ const struct vhost_ops disk_vhost_ops = {
 	.set_config = set_config,
 	.queue_start = start_queue,
 	.queue_stop = stop_queue,
+	.all_stopped = all_stopped,
 	.queue_set_call = set_call,
+	.limits = limits,
 	.memory_changed = memory_changed,
 	.reset = reset,
 };

@@ -1,25 +1,65 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/placement.h"
 
+#include <stdlib.h>
+
+#include "base/clock.h"
 #include "base/log.h"
+#include "control/placement_policy.h"
 
-int placement_start(struct placement *placement, const struct config *config, struct error *err)
+/* What is judged: an interval of at least the first, and of no more than the second length. */
+#define INTERVAL_MS     100
+#define INTERVAL_MAX_MS 2000
+
+static void balance(void *context);
+
+static int create_worker(struct placement *placement, const struct config *config, struct mailbox *mailbox, unsigned i,
+			 bool restrict_ring, struct error *err)
 {
-	*placement = (struct placement){0};
-	for (unsigned i = 0; i < config->workers; i++) {
-		const struct worker_options options = {
-			.index = i,
-			.cpus = config->pinned ? &config->worker_cpus[i] : NULL,
-			.poll_max_us = config->poll_max_us,
-			.best_ring = RING_DEFER_TASKRUN,
-		};
+	const bool moves = config->placement == PLACEMENT_ADAPTIVE && config->workers > 1;
+	const struct worker_options options = {
+		.index = i,
+		.cpus = config->pinned ? &config->worker_cpus[i] : NULL,
+		.poll_max_us = config->poll_max_us,
+		.best_ring = RING_DEFER_TASKRUN,
+		.restrict_ring = restrict_ring,
+		.report_to = moves ? mailbox : NULL,
+		.report_ms = INTERVAL_MS,
+		.on_report = balance,
+		.report_context = placement,
+	};
 
-		placement->worker[i] = worker_create(&options, err);
-		if (!placement->worker[i]) {
+	if (config->pinned)
+		placement->cpus[i] = config->worker_cpus[i];
+	else
+		sched_getaffinity(0, sizeof(placement->cpus[i]), &placement->cpus[i]);
+	placement->worker[i] = worker_create(&options, err);
+	return placement->worker[i] ? 0 : err->code;
+}
+
+int placement_create(struct placement *placement, const struct config *config, struct mailbox *mailbox,
+		     bool restrict_rings, struct error *err)
+{
+	*placement = (struct placement){.policy = config->placement, .cpu_idle.fd = -1};
+	for (unsigned i = 0; i < config->workers; i++) {
+		if (create_worker(placement, config, mailbox, i, restrict_rings, err) < 0) {
 			placement_stop(placement);
 			return err->code;
 		}
 		placement->count++;
+	}
+	if (placement->policy == PLACEMENT_ADAPTIVE && placement->count > 1 && cpu_idle_open(&placement->cpu_idle) < 0)
+		log_warning("/proc/stat cannot be read: queues are not moved to idle CPUs");
+	return 0;
+}
+
+int placement_start(struct placement *placement, struct error *err)
+{
+	for (unsigned i = 0; i < placement->count; i++) {
+		int ret = worker_start(placement->worker[i], err);
+
+		if (ret < 0)
+			return ret;
 	}
 	log_info("%u worker%s, io_uring with %s", placement->count, placement->count == 1 ? "" : "s",
 		 ring_profile_name(worker_ring_profile(placement->worker[0])));
@@ -31,24 +71,148 @@ void placement_stop(struct placement *placement)
 	for (unsigned i = 0; i < placement->count; i++)
 		worker_destroy(placement->worker[i]);
 	placement->count = 0;
+	cpu_idle_close(&placement->cpu_idle);
+	free(placement->seats);
+	placement->seats = NULL;
 }
 
-struct worker *placement_take(struct placement *placement)
+static unsigned index_of(const struct placement *placement, const struct worker *worker)
 {
+	unsigned i = 0;
+
+	while (i < placement->count && placement->worker[i] != worker)
+		i++;
+	return i;
+}
+
+/* Where the queues of the disk are, or else where the fewest are. */
+static unsigned choose(const struct placement *placement, const void *disk)
+{
+	unsigned queues[CONFIG_MAX_WORKERS] = {0};
 	unsigned best = 0;
 
+	for (unsigned i = 0; i < placement->seat_count; i++) {
+		unsigned worker = index_of(placement, queue_worker(placement->seats[i].queue));
+
+		if (placement->seats[i].disk == disk && placement->policy != PLACEMENT_SPREAD)
+			return worker;
+		queues[worker]++;
+	}
 	for (unsigned i = 1; i < placement->count; i++) {
-		if (placement->load[i] < placement->load[best])
+		if (queues[i] < queues[best])
 			best = i;
 	}
-	placement->load[best]++;
-	return placement->worker[best];
+	return best;
 }
 
-void placement_release(struct placement *placement, const struct worker *worker)
+struct worker *placement_take(struct placement *placement, struct queue *queue, const void *disk)
 {
-	for (unsigned i = 0; i < placement->count; i++) {
-		if (placement->worker[i] == worker)
-			placement->load[i]--;
+	unsigned worker = choose(placement, disk);
+
+	if (placement->seat_count == placement->seat_room) {
+		unsigned room = placement->seat_room * 2 + 64;
+		struct placement_seat *seats = realloc(placement->seats, room * sizeof(*seats));
+
+		if (!seats)
+			return NULL;
+		placement->seats = seats;
+		placement->seat_room = room;
 	}
+	placement->seats[placement->seat_count++] =
+		(struct placement_seat){.queue = queue, .disk = disk, .requests = queue->counters.requests};
+	return placement->worker[worker];
+}
+
+void placement_release(struct placement *placement, const struct queue *queue)
+{
+	for (unsigned i = 0; i < placement->seat_count; i++) {
+		if (placement->seats[i].queue != queue)
+			continue;
+		placement->seats[i] = placement->seats[--placement->seat_count];
+		return;
+	}
+}
+
+static uint64_t idle_ticks(const struct worker *worker, uint64_t now)
+{
+	const struct worker_counters *counters = worker_counters(worker);
+	uint64_t since = __atomic_load_n(&counters->idle_since, __ATOMIC_RELAXED);
+
+	return __atomic_load_n(&counters->idle_ticks, __ATOMIC_RELAXED) + (since && now > since ? now - since : 0);
+}
+
+/* Between 0 and 1, whatever the clocks of two threads made of it. */
+static double share(double part, double whole)
+{
+	double quotient = whole > 0 ? part / whole : 0;
+
+	return quotient < 0 ? 0 : quotient > 1 ? 1 : quotient;
+}
+
+static void measure_workers(struct placement *placement, uint64_t now, struct placement_worker *workers)
+{
+	const double ticks = (double)(now - placement->looked);
+	const double ns = (double)clock_ticks_to_ns(now - placement->looked);
+
+	cpu_idle_look(&placement->cpu_idle);
+	for (unsigned i = 0; i < placement->count; i++) {
+		struct placement_measure *last = &placement->measure[i];
+		const struct placement_measure new = {.idle_ticks = idle_ticks(placement->worker[i], now),
+						      .run_delay_ns = worker_run_delay_ns(placement->worker[i])};
+
+		workers[i] = (struct placement_worker){
+			.busy = 1 - share((double)new.idle_ticks - (double)last->idle_ticks, ticks),
+			.starved = share((double)(new.run_delay_ns - last->run_delay_ns), ns),
+			.spare = cpu_idle_best(&placement->cpu_idle, &placement->cpus[i]),
+		};
+		*last = new;
+	}
+	placement->looked = now;
+}
+
+/* What share of its worker's requests each queue had. */
+static void measure_queues(struct placement *placement, struct placement_worker *workers,
+			   struct placement_queue *queues)
+{
+	double done[CONFIG_MAX_WORKERS] = {0};
+
+	for (unsigned i = 0; i < placement->seat_count; i++) {
+		struct placement_seat *seat = &placement->seats[i];
+		uint64_t requests = __atomic_load_n(&seat->queue->counters.requests, __ATOMIC_RELAXED);
+
+		queues[i].worker = index_of(placement, queue_worker(seat->queue));
+		queues[i].share = (double)(requests - seat->requests);
+		workers[queues[i].worker].queues += requests != seat->requests;
+		done[queues[i].worker] += queues[i].share;
+		seat->requests = requests;
+	}
+	for (unsigned i = 0; i < placement->seat_count; i++)
+		queues[i].share = share(queues[i].share, done[queues[i].worker]);
+}
+
+/* A worker reports that it has been busy. */
+static void balance(void *context)
+{
+	struct placement *placement = context;
+	struct placement_worker workers[CONFIG_MAX_WORKERS];
+	struct placement_queue *queues;
+	uint64_t now = clock_ticks(), interval_ms = clock_ticks_to_ns(now - placement->looked) / 1000000;
+	unsigned queue, to;
+
+	if (interval_ms < INTERVAL_MS || !placement->seat_count)
+		return;
+	queues = calloc(placement->seat_count, sizeof(*queues));
+	if (!queues)
+		return;
+	measure_workers(placement, now, workers);
+	measure_queues(placement, workers, queues);
+	/* After a long silence the figures say nothing about now. */
+	if (interval_ms <= INTERVAL_MAX_MS &&
+	    placement_advise(workers, placement->count, queues, placement->seat_count, &queue, &to)) {
+		struct queue *moving = placement->seats[queue].queue;
+
+		log_debug("disk %s: queue %u moves to worker %u", moving->name, moving->index, to);
+		queue_move(moving, placement->worker[to]);
+	}
+	free(queues);
 }

@@ -4,23 +4,56 @@
 
 #include "base/error.h"
 #include "control/config.h"
+#include "control/cpu_idle.h"
 #include "engine/worker.h"
 
-/* The workers, and which of them gets the next queue. Control thread. */
-struct placement {
-	unsigned count;
-	struct worker *worker[CONFIG_MAX_WORKERS];
-	unsigned load[CONFIG_MAX_WORKERS]; /* queues running there */
+/*
+ * The workers, and which of them has which queue. Control thread. Where
+ * placement is adaptive, queues move: workers that have work report now and
+ * then, and placement_policy.h says what to make of it. Nothing happens while
+ * all are idle.
+ */
+struct placement_seat {
+	struct queue *queue;
+	const void *disk;
+	uint64_t requests; /* of the queue, at the last look */
 };
 
-/* Start the workers. Negative errno with err set: none is left running. */
-int placement_start(struct placement *placement, const struct config *config, struct error *err);
+struct placement_measure {
+	uint64_t idle_ticks;
+	uint64_t run_delay_ns;
+};
+
+struct placement {
+	enum config_placement policy;
+	unsigned count;
+	struct worker *worker[CONFIG_MAX_WORKERS];
+	cpu_set_t cpus[CONFIG_MAX_WORKERS]; /* that it may run on */
+	struct placement_measure measure[CONFIG_MAX_WORKERS];
+	uint64_t looked; /* ticks, when those were taken */
+	struct cpu_idle cpu_idle;
+	struct placement_seat *seats; /* one for each running queue */
+	unsigned seat_count, seat_room;
+};
+
+/*
+ * Make the workers, which report to mailbox, with what takes rights
+ * (worker_create()), their rings restricted or not. Negative errno with err
+ * set: none is left.
+ */
+int placement_create(struct placement *placement, const struct config *config, struct mailbox *mailbox,
+		     bool restrict_rings, struct error *err);
+
+/* Start their threads. Negative errno with err set: placement_stop() is next. */
+int placement_start(struct placement *placement, struct error *err);
 
 /* End the workers, which have no queues. */
 void placement_stop(struct placement *placement);
 
-/* The worker with the fewest queues; it has one more from now on. */
-struct worker *placement_take(struct placement *placement);
-void placement_release(struct placement *placement, const struct worker *worker);
+/* Choose a worker for a queue of disk, and remember that it has it. NULL where memory runs out. */
+struct worker *placement_take(struct placement *placement, struct queue *queue, const void *disk);
+
+/* The queue runs no more. */
+void placement_release(struct placement *placement, const struct queue *queue);
 
 #endif

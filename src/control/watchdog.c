@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "control/notify.h"
 
 struct ping {
 	struct mailbox_message message;
@@ -58,7 +59,7 @@ static void timer_ready(struct loop_source *source)
 			    watchdog->placement->count);
 		return;
 	}
-	sd_notify(0, "WATCHDOG=1");
+	notify_send("WATCHDOG=1");
 	send_pings(watchdog);
 }
 

@@ -5,6 +5,14 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+/* What a disk asks of the worker that has one of its queues. The keenest of a worker's disks decides. */
+enum poll_mode {
+	POLL_ADAPTIVE, /* look as long as the policy below says, then sleep */
+	POLL_ALWAYS,   /* never sleep while a front end has started a queue */
+	POLL_NEVER,    /* sleep at once */
+	POLL_MODE_COUNT,
+};
+
 /*
  * How long a worker without work keeps looking for some before it sleeps. When
  * a sleep ends says little about when work arrived, since waking up may take

@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "engine/worker.h"
 
@@ -17,6 +18,9 @@
  * device would take turns, each waiting for the other.
  */
 #define QUEUE_BATCH 16
+
+/* What a queue may take to drain when it is to move. */
+#define MOVE_PATIENCE_NS 500000
 
 void request_set_state(struct request *request, enum request_state state)
 {
@@ -47,19 +51,28 @@ static void *map_pages(size_t bytes)
 	return at == MAP_FAILED ? NULL : at;
 }
 
+static void destroy_pool(struct queue *queue)
+{
+	if (queue->pool)
+		munmap(queue->pool, queue->pool_bytes);
+	if (queue->iovs)
+		munmap(queue->iovs, queue->iov_bytes);
+	if (queue->ranges)
+		munmap(queue->ranges, queue->range_bytes);
+}
+
 static int create_pool(struct queue *queue, struct error *err)
 {
 	queue->pool_bytes = queue->vq.size * queue->ops->request_size;
 	queue->iov_bytes = queue->vq.size * sizeof(struct iovec) * VIRTQ_MAX_IOV;
+	queue->range_bytes = queue->vq.size * sizeof(struct virtq_range) * VIRTQ_MAX_IOV;
 	queue->pool = map_pages(queue->pool_bytes);
-	if (!queue->pool)
-		return error_set(err, -ENOMEM, "no memory for %u requests", queue->vq.size);
 	queue->iovs = map_pages(queue->iov_bytes);
-	if (!queue->iovs) {
-		munmap(queue->pool, queue->pool_bytes);
-		return error_set(err, -ENOMEM, "no memory for the segments of %u requests", queue->vq.size);
-	}
-	return 0;
+	queue->ranges = queue->vq.log ? map_pages(queue->range_bytes) : NULL;
+	if (queue->pool && queue->iovs && (queue->ranges || !queue->vq.log))
+		return 0;
+	destroy_pool(queue);
+	return error_set(err, -ENOMEM, "no memory for %u requests and their segments", queue->vq.size);
 }
 
 static void run_start(struct mailbox_message *message)
@@ -69,11 +82,23 @@ static void run_start(struct mailbox_message *message)
 	worker_add_queue(queue->worker, queue);
 }
 
+/* A message that reaches a worker after the queue has left it follows the queue. */
+static bool follow(struct queue *queue, struct mailbox_message *message)
+{
+	struct worker *worker = queue_worker(queue);
+
+	if (worker_is_current(worker))
+		return false;
+	worker_post(worker, message);
+	return true;
+}
+
 static void run_stop(struct mailbox_message *message)
 {
 	struct queue *queue = (struct queue *)((char *)message - offsetof(struct queue, stop));
 
-	queue->stopping = true;
+	if (!follow(queue, message))
+		queue->leaving = QUEUE_STOPS;
 }
 
 /* On the control thread again: the worker has let go. */
@@ -81,8 +106,8 @@ static void run_stopped(struct mailbox_message *message)
 {
 	struct queue *queue = (struct queue *)((char *)message - offsetof(struct queue, stopped));
 
-	munmap(queue->pool, queue->pool_bytes);
-	munmap(queue->iovs, queue->iov_bytes);
+	virtq_destroy(&queue->vq);
+	destroy_pool(queue);
 	close_fd(&queue->kick_fd);
 	close_fd(&queue->call_fd);
 	close_fd(&queue->err_fd);
@@ -100,6 +125,7 @@ int queue_start(struct queue *queue, struct worker *worker, const struct queue_s
 	if (ret == 0)
 		ret = create_pool(queue, err);
 	if (ret < 0) {
+		virtq_destroy(&queue->vq);
 		close_fd(&queue->kick_fd);
 		close_fd(&queue->call_fd);
 		close_fd(&queue->err_fd);
@@ -108,7 +134,13 @@ int queue_start(struct queue *queue, struct worker *worker, const struct queue_s
 	queue->worker = worker;
 	queue->thread = worker_storage_thread(worker);
 	queue->in_flight = 0;
-	queue->stopping = queue->broken_said = queue->kick_armed = queue->kick_cancelled = false;
+	queue->leaving = QUEUE_STAYS;
+	queue->broken_said = queue->full_said = queue->kick_armed = queue->kick_cancelled = queue->move_pending = false;
+	queue->move_since = 0;
+	call_policy_init(&queue->calls, queue->policy.coalesce_count, clock_ns_to_ticks(queue->policy.coalesce_ns));
+	/* Of what was given back last, who had the queue before us may not have told the driver. */
+	if (setup->ring.inflight.at && queue->call_fd >= 0)
+		eventfd_write(queue->call_fd, 1);
 	queue->start.run = run_start;
 	worker_post(worker, &queue->start);
 	return 0;
@@ -120,7 +152,56 @@ void queue_stop(struct queue *queue, struct mailbox *to, void (*on_stopped)(stru
 	queue->on_stopped = on_stopped;
 	queue->stopped.run = run_stopped;
 	queue->stop.run = run_stop;
-	worker_post(queue->worker, &queue->stop);
+	worker_post(queue_worker(queue), &queue->stop);
+}
+
+static void run_move(struct mailbox_message *message)
+{
+	struct queue *queue = (struct queue *)((char *)message - offsetof(struct queue, move));
+
+	if (follow(queue, message))
+		return;
+	if (queue->leaving == QUEUE_STAYS && !worker_is_current(queue->move_to)) {
+		queue->leaving = QUEUE_MOVES;
+		queue->move_since = clock_ticks();
+		queue->move_deadline = queue->move_since + clock_ns_to_ticks(MOVE_PATIENCE_NS);
+	}
+	__atomic_store_n(&queue->move_pending, false, __ATOMIC_RELEASE);
+}
+
+void queue_move(struct queue *queue, struct worker *to)
+{
+	if (__atomic_load_n(&queue->move_pending, __ATOMIC_ACQUIRE))
+		return;
+	queue->move_pending = true;
+	queue->move_to = to;
+	queue->move.run = run_move;
+	worker_post(queue_worker(queue), &queue->move);
+}
+
+void queue_hand_over(struct queue *queue)
+{
+	struct worker *to = queue->move_to;
+
+	queue->leaving = QUEUE_STAYS;
+	queue->kick_armed = queue->kick_cancelled = false;
+	queue->thread = worker_storage_thread(to);
+	QUEUE_COUNT(queue->counters.moves, 1);
+	/* From here on it is the other's. Pairs with queue_worker(): who sees the new worker sees what is above. */
+	__atomic_store_n(&queue->worker, to, __ATOMIC_RELEASE);
+	worker_post(to, &queue->start);
+}
+
+void queue_has_moved(struct queue *queue)
+{
+	uint64_t pause;
+
+	if (!queue->move_since)
+		return;
+	pause = clock_ticks_to_ns(clock_ticks() - queue->move_since);
+	if (pause > queue->counters.move_pause_max_ns)
+		__atomic_store_n(&queue->counters.move_pause_max_ns, pause, __ATOMIC_RELAXED);
+	queue->move_since = 0;
 }
 
 struct set_call {
@@ -133,6 +214,8 @@ static void run_set_call(struct mailbox_message *message)
 {
 	struct set_call *set = (struct set_call *)message;
 
+	if (follow(set->queue, message))
+		return;
 	close_fd(&set->queue->call_fd);
 	set->queue->call_fd = set->fd;
 	/* What was published meanwhile may have been told to a descriptor nobody listens to. */
@@ -150,7 +233,7 @@ int queue_set_call(struct queue *queue, int fd)
 		return -ENOMEM;
 	}
 	*set = (struct set_call){.message = {.run = run_set_call}, .queue = queue, .fd = fd};
-	worker_post(queue->worker, &set->message);
+	worker_post(queue_worker(queue), &set->message);
 	return 0;
 }
 
@@ -161,8 +244,10 @@ static void break_queue(struct queue *queue)
 		return;
 	queue->broken_said = true;
 	QUEUE_COUNT(queue->counters.broken, 1);
-	log_error("disk %s: queue %u is broken by its driver: %s; it stands still until the device is reset",
-		  queue->name, queue->index, queue->vq.broken);
+	/* A ring that reads as zeroes because its memory was taken away is the session's to tell. */
+	if (!memmap_lost(queue->vq.map))
+		log_error("disk %s: queue %u is broken by its driver: %s; it stands still until the device is reset",
+			  queue->name, queue->index, queue->vq.broken);
 	if (queue->err_fd >= 0)
 		eventfd_write(queue->err_fd, 1);
 }
@@ -179,29 +264,46 @@ static int take_one(struct queue *queue, uint16_t head)
 	if (request->state != REQUEST_FREE)
 		return virtq_break(&queue->vq, "a chain was made available twice");
 	request->chain.iov = queue->iovs + (size_t)head * VIRTQ_MAX_IOV;
+	request->chain.ranges = queue->ranges ? queue->ranges + (size_t)head * VIRTQ_MAX_IOV : NULL;
 	if (virtq_walk(&queue->vq, head, &request->chain) < 0)
 		return -EPROTO;
 	request->queue = queue;
-	request->head = head;
 	request_set_state(request, REQUEST_PARSED);
-	queue->in_flight++;
+	QUEUE_COUNT(queue->in_flight, 1);
 	if (queue->ops->handle(queue, request) < 0) {
 		request->state = REQUEST_FREE;
-		queue->in_flight--;
+		QUEUE_COUNT(queue->in_flight, -1);
 		return -EPROTO;
+	}
+	return 0;
+}
+
+/* How many more it may take now; says once a start that this is what keeps the driver waiting. */
+static unsigned room(struct queue *queue)
+{
+	const uint32_t most = queue->policy.in_flight_max;
+
+	if (!queue_is_full(queue))
+		return most && most - queue->in_flight < QUEUE_BATCH ? most - queue->in_flight : QUEUE_BATCH;
+	if (!queue->full_said && most < queue->vq.size) {
+		queue->full_said = true;
+		log_warning(
+			"disk %s: queue %u has %u requests under way, as many as it may (in-flight-max); others wait "
+			"in its ring",
+			queue->name, queue->index, most);
 	}
 	return 0;
 }
 
 bool queue_take(struct queue *queue)
 {
-	unsigned taken = 0;
+	unsigned taken = 0, most = room(queue);
 	uint16_t head;
 	int ret = 0;
 
-	if (queue->stopping || queue->broken_said)
+	if (queue->broken_said)
 		return false;
-	while (taken < QUEUE_BATCH) {
+	while (taken < most && (queue->leaving == QUEUE_STAYS || queue_owes(queue))) {
 		ret = virtq_next(&queue->vq, &head);
 		if (ret > 0)
 			ret = take_one(queue, head);
@@ -216,14 +318,40 @@ bool queue_take(struct queue *queue)
 	return taken > 0;
 }
 
-void queue_flush(struct queue *queue)
+static void publish(struct queue *queue)
 {
-	if (!virtq_unpublished(&queue->vq))
-		return;
-	if (virtq_publish(&queue->vq) && queue->call_fd >= 0) {
+	virtq_publish(&queue->vq);
+	if (__builtin_expect(queue->vq.log != NULL, 0) && queue->vq.log->event_fd >= 0)
+		eventfd_write(queue->vq.log->event_fd, 1);
+}
+
+static void call(struct queue *queue)
+{
+	if (virtq_wants_call(&queue->vq) && queue->call_fd >= 0) {
 		eventfd_write(queue->call_fd, 1);
 		QUEUE_COUNT(queue->counters.calls, 1);
 	}
+}
+
+void queue_flush(struct queue *queue)
+{
+	const uint32_t given_back = queue->given_back;
+
+	if (virtq_unpublished(&queue->vq))
+		publish(queue);
+	else if (!queue->calls.held)
+		return;
+	queue->given_back = 0;
+	if (!queue->calls.max_time || call_policy_due(&queue->calls, clock_ticks(), given_back, queue->in_flight))
+		call(queue);
+}
+
+void queue_release_call(struct queue *queue)
+{
+	if (!queue->calls.held)
+		return;
+	queue->calls.held = 0;
+	call(queue);
 }
 
 void request_submit(struct request *request)
@@ -237,8 +365,9 @@ void request_done(struct request *request, uint32_t written)
 	struct queue *queue = request->queue;
 
 	request_set_state(request, REQUEST_DONE);
-	virtq_push(&queue->vq, request->head, written);
+	virtq_push(&queue->vq, &request->chain, written);
 	QUEUE_COUNT(queue->counters.requests, 1);
 	request_set_state(request, REQUEST_FREE);
-	queue->in_flight--;
+	QUEUE_COUNT(queue->in_flight, -1);
+	queue->given_back++;
 }

@@ -7,7 +7,9 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "engine/call_policy.h"
 #include "engine/mailbox.h"
+#include "engine/poll_policy.h"
 #include "engine/request.h"
 #include "virtio/virtq.h"
 
@@ -22,6 +24,9 @@ struct queue_counters {
 	uint64_t kicks;    /* wake-ups by the driver */
 	uint64_t calls;    /* made to the driver */
 	uint64_t broken;   /* times the driver broke the ring's rules */
+	uint64_t moves;    /* to another worker */
+	uint64_t moves_given_up;
+	uint64_t move_pause_max_ns; /* longest time a move kept it from being looked at */
 };
 
 #define QUEUE_COUNT(counter, by)                                                                                       \
@@ -37,6 +42,21 @@ struct queue_device_ops {
 	 * queue: the request is dropped.
 	 */
 	int (*handle)(struct queue *queue, struct request *request);
+};
+
+/* How a disk wants its queues to be served; see poll_policy.h and call_policy.h. */
+struct queue_policy {
+	enum poll_mode poll;
+	uint32_t coalesce_count; /* requests that a call may stand for */
+	uint32_t coalesce_ns;    /* that a call may be held back; 0: none is */
+	uint32_t in_flight_max;  /* requests taken and not given back; more wait in the ring. 0: as many as there are */
+};
+
+/* Why a queue takes nothing more and drains. */
+enum queue_leaving {
+	QUEUE_STAYS,
+	QUEUE_STOPS,
+	QUEUE_MOVES, /* to another worker */
 };
 
 struct queue_setup {
@@ -55,27 +75,35 @@ struct queue {
 	struct storage *storage;
 	const char *name; /* the disk's, for the log */
 	unsigned index;   /* of the device's queues */
+	struct queue_policy policy;
 
 	/* the worker's while it runs */
 	struct virtq vq;
 	struct storage_thread *thread; /* its worker's */
 	char *pool;                    /* vq.size requests of ops->request_size bytes, the place of each is its head */
 	struct iovec *iovs;            /* VIRTQ_MAX_IOV for each request */
+	struct virtq_range *ranges;    /* the same, where a dirty log is kept; else NULL */
 	struct queue *next;            /* of its worker */
-	uint32_t in_flight;
+	uint32_t in_flight;            /* may be read by anyone, as the counters */
 	int kick_fd, call_fd, err_fd;
-	bool stopping;
+	enum queue_leaving leaving;
 	bool broken_said;
-	bool kick_armed;     /* the ring has a poll on kick_fd */
-	bool kick_cancelled; /* and was asked to end it */
+	bool full_said;
+	bool kick_armed;          /* the ring has a poll on kick_fd */
+	bool kick_cancelled;      /* and was asked to end it */
+	uint32_t given_back;      /* since the last queue_flush() */
+	struct call_policy calls; /* time is in ticks */
+	struct worker *move_to;
+	uint64_t move_since, move_deadline; /* ticks; move_since is 0 while it does not move */
 	struct queue_counters counters;
 
 	/* crossing over */
-	struct worker *worker;
-	struct mailbox_message start, stop, stopped;
+	struct worker *worker; /* changed by the worker that a queue leaves for another one */
+	struct mailbox_message start, stop, stopped, move;
+	bool move_pending; /* the last queue_move() was not looked at yet */
 	struct mailbox *stopped_to;
 	void (*on_stopped)(struct queue *queue);
-	size_t pool_bytes, iov_bytes;
+	size_t pool_bytes, iov_bytes, range_bytes;
 };
 
 /*
@@ -87,19 +115,55 @@ int queue_start(struct queue *queue, struct worker *worker, const struct queue_s
 
 /*
  * Control thread. Take no more from the ring, wait for what is in flight, then
- * call on_stopped(queue) from mailbox to; vq.avail_next is what to go on from.
+ * call on_stopped(queue) from mailbox to; virtq_base() is what to go on from.
  * Afterwards guest memory and the ring are no longer used.
  */
 void queue_stop(struct queue *queue, struct mailbox *to, void (*on_stopped)(struct queue *queue));
 
+/*
+ * Control thread. Hand a running queue to another worker: it drains, is taken
+ * up there and loses nothing. Where draining takes longer than half a
+ * millisecond it stays, and counters.moves_given_up says so. Does nothing while
+ * an earlier call has not been looked at.
+ */
+void queue_move(struct queue *queue, struct worker *to);
+
+/* Any thread: the worker that has the queue or, just now, gets it. */
+static inline struct worker *queue_worker(const struct queue *queue)
+{
+	return __atomic_load_n(&queue->worker, __ATOMIC_ACQUIRE);
+}
+
 /* Control thread. Use another call descriptor from now on, which becomes the queue's. -ENOMEM: nothing has changed. */
 int queue_set_call(struct queue *queue, int fd);
+
+/*
+ * Worker: the queue is to stop, but has not taken again all that was in flight
+ * before it started. That was taken long ago, so it is to be drained as well.
+ */
+static inline bool queue_owes(const struct queue *queue)
+{
+	return queue->leaving == QUEUE_STOPS && !queue->broken_said && virtq_recovering(&queue->vq);
+}
+
+/* Worker: it has as many requests as it may; the next can be taken when one has come back. */
+static inline bool queue_is_full(const struct queue *queue)
+{
+	return queue->policy.in_flight_max && queue->in_flight >= queue->policy.in_flight_max;
+}
 
 /* Worker: take what the driver has made available, up to a batch. True where there was something. */
 bool queue_take(struct queue *queue);
 
-/* Worker: publish what is done and call the driver if it wants that. */
+/* Worker: publish what is done and call the driver if it wants that and the call need not be held back. */
 void queue_flush(struct queue *queue);
+
+/* Worker: make the call that is held back, if one is. */
+void queue_release_call(struct queue *queue);
+
+/* Worker: pass a drained queue on to move_to; there: it has come, by a move or from the control thread. */
+void queue_hand_over(struct queue *queue);
+void queue_has_moved(struct queue *queue);
 
 /* Worker, devices: hand request->io to the storage. io.done was set and gets the result. */
 void request_submit(struct request *request);

@@ -31,9 +31,8 @@ struct queue;
 struct request {
 	struct storage_io io; /* first, so that one is found from the other */
 	struct queue *queue;
-	struct virtq_chain chain;
-	uint16_t head; /* of its chain, and its place in the queue's pool */
-	uint8_t state; /* enum request_state */
+	struct virtq_chain chain; /* its head is the request's place in the queue's pool */
+	uint8_t state;            /* enum request_state */
 };
 
 static inline struct request *request_of(struct storage_io *io)

@@ -18,11 +18,23 @@ enum ring_profile {
 };
 
 /*
- * Set up a ring of the calling thread, with best or the next profile that
- * works. *profile says which. 0, or a negative errno with err set.
+ * Set up a ring, with best or the next profile that works. *profile says
+ * which. Any thread; it can do nothing yet, see ring_enable(). 0, or a negative
+ * errno with err set.
  */
 int ring_setup(struct io_uring *ring, unsigned entries, enum ring_profile best, enum ring_profile *profile,
 	       struct error *err);
+
+/*
+ * Before ring_enable(): allow the ring nothing but what a storage back end or a
+ * worker asks of it, for good. seccomp does not see what goes through a ring,
+ * so without this one could open files and connect by it. 0 or a negative
+ * errno: the ring is as it was.
+ */
+int ring_restrict(struct io_uring *ring);
+
+/* Begin to use the ring, which becomes the calling thread's. 0 or a negative errno. */
+int ring_enable(struct io_uring *ring);
 
 const char *ring_profile_name(enum ring_profile profile);
 

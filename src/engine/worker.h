@@ -24,18 +24,40 @@ struct worker_options {
 	const cpu_set_t *cpus; /* NULL: wherever the scheduler likes */
 	uint32_t poll_max_us;
 	enum ring_profile best_ring; /* RING_DEFER_TASKRUN, but for tests */
+	bool restrict_ring;          /* ring_restrict(), where the kernel can */
+
+	/*
+	 * Where work keeps it from sleeping or wakes it, it has on_report() called from
+	 * this mailbox, no sooner than report_ms after the last time. NULL: never.
+	 */
+	struct mailbox *report_to;
+	uint32_t report_ms;
+	void (*on_report)(void *context);
+	void *report_context;
 };
 
 struct worker;
 
-/* Start a worker. NULL with err set where it cannot be. */
+/*
+ * Make a worker with all that takes rights; its thread comes with
+ * worker_start(). NULL with err set where it cannot be.
+ */
 struct worker *worker_create(const struct worker_options *options, struct error *err);
 
-/* End a worker that has no queues any more. */
+/* Start its thread. 0, or a negative errno with err set: worker_destroy() is all that is left to do then. */
+int worker_start(struct worker *worker, struct error *err);
+
+/* End a worker that has no queues any more, or was never started. */
 void worker_destroy(struct worker *worker);
 
 /* Any thread: have a message run on the worker. */
 void worker_post(struct worker *worker, struct mailbox_message *message);
+
+/* The calling thread is this worker's. */
+bool worker_is_current(const struct worker *worker);
+
+/* Any thread: nanoseconds the worker was ready to run but had no CPU, 0 where the kernel does not say. */
+uint64_t worker_run_delay_ns(const struct worker *worker);
 
 /* The storage side of the worker; to be used on it. */
 struct storage_thread *worker_storage_thread(struct worker *worker);
@@ -45,10 +67,13 @@ void worker_add_queue(struct worker *worker, struct queue *queue);
 
 /* Read by any thread. */
 struct worker_counters {
-	uint64_t turns;  /* of its loop */
-	uint64_t sleeps; /* times it waited in the kernel */
+	uint64_t turns;      /* of its loop */
+	uint64_t sleeps;     /* times it waited in the kernel */
+	uint64_t idle_ticks; /* without work, looking for some or asleep */
+	uint64_t idle_since; /* ticks, when the present idle time began, which idle_ticks lacks; 0: none */
 };
 const struct worker_counters *worker_counters(const struct worker *worker);
 enum ring_profile worker_ring_profile(const struct worker *worker);
+bool worker_ring_restricted(const struct worker *worker);
 
 #endif

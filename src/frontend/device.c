@@ -2,6 +2,8 @@
 #include "frontend/device.h"
 
 #include <errno.h>
+#include <linux/virtio_config.h>
+#include <linux/virtio_ring.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -95,10 +97,20 @@ int driver_device_start_queue(struct driver_device *device, struct driver_queue 
 	if (ret < 0)
 		return ret;
 	queue->started = true;
+	queue->base = base;
 	/* What was in the ring before was kicked for at the device's predecessor. */
-	if (queue->ring->in_flight)
+	if (queue->ring->in_flight && !driver_device_has_protocol(device, VHOST_PROTOCOL_F_INFLIGHT_SHMFD))
 		driver_queue_kick(queue);
 	return 0;
+}
+
+uint32_t driver_device_lost_base(const struct driver_device *device, const struct driver_queue *queue)
+{
+	const struct vring_used *used = queue->ring->device_area;
+
+	if (driver_device_has(device, VIRTIO_F_RING_PACKED))
+		return queue->base;
+	return __atomic_load_n(&used->idx, __ATOMIC_ACQUIRE);
 }
 
 int driver_device_ready(struct driver_device *device, struct error *err)

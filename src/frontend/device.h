@@ -76,10 +76,18 @@ int driver_device_set_memory(struct driver_device *device, const struct driver_m
  * Start queue->ring as virtqueue queue->index. base: where the device is to go
  * on, ring->ops->base() for a ring that is new or whose device is gone, else
  * what driver_device_stop_queue() said. The queue is kicked once if the ring
- * has anything in flight.
+ * has anything in flight, unless the back end tracks that and so looks itself.
  */
 int driver_device_start_queue(struct driver_device *device, struct driver_queue *queue, uint32_t base,
 			      struct error *err);
+
+/*
+ * The base for a queue whose back end has vanished without an answer to
+ * GET_VRING_BASE, as QEMU has it. Split: the used index, which the ring tells.
+ * Packed: the one of its last start, since the ring tells nothing. Whoever
+ * tracks what is in flight knows better and does not heed it.
+ */
+uint32_t driver_device_lost_base(const struct driver_device *device, const struct driver_queue *queue);
 
 int driver_device_ready(struct driver_device *device, struct error *err);
 

@@ -16,6 +16,7 @@ struct driver_queue {
 	int call_fd; /* non-blocking; readable: the device called */
 	int err_fd;  /* non-blocking; readable: the back end gave the queue up */
 	bool started;
+	uint32_t base;  /* with which it was last started */
 	uint64_t kicks; /* sent */
 	uint64_t calls; /* received, as far as the eventfd was read */
 };

@@ -11,8 +11,7 @@
 /*
  * The driver's side of one virtqueue (virtio 1.2 sections 2.6 to 2.8),
  * whatever its layout: callers link chains, add them, publish what they added
- * and reap what came back. split.h is the only layout so far; a packed one
- * implements struct driver_ring_ops and nothing else changes.
+ * and reap what came back. The layouts are split.h and packed.h.
  *
  * A ring belongs to one thread. Its memory is shared with a device that is not
  * trusted: whatever is read from it is checked, and a device that breaks the
@@ -42,7 +41,7 @@ struct driver_chain {
 	uint16_t table_size;      /* entries that fit */
 	uint16_t buffers;         /* 0: not linked */
 	uint16_t held;            /* descriptors of the ring it holds */
-	uint16_t head;            /* split ring: the first of them */
+	uint16_t head;            /* the first of them, which names the chain */
 	bool in_flight;
 };
 
@@ -89,7 +88,10 @@ struct driver_ring {
 	unsigned in_flight; /* added and not reaped */
 	bool event_idx;
 	const char *error; /* why reap() or taken() failed */
-	/* What SET_VRING_ADDR tells: split: descriptor table, available ring, used ring (section 2.7). */
+	/*
+	 * What SET_VRING_ADDR tells. Split: descriptor table, available ring, used ring (section 2.7). Packed:
+	 * descriptor ring, driver and device event suppression (section 2.8).
+	 */
 	void *descriptor_area;
 	void *driver_area;
 	void *device_area;

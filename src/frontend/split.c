@@ -11,8 +11,6 @@
 /* VIRTIO_F_VERSION_1 rings are little-endian (section 2.7.1); so is every host this is built for. */
 _Static_assert(__BYTE_ORDER == __LITTLE_ENDIAN, "rings are written without conversion");
 
-#define NO_DESC UINT16_MAX
-
 /*
  * With EVENT_IDX there is no "never call": used_event is an index the device
  * will cross one day. Kept at least this far ahead of what the device can have
@@ -54,36 +52,20 @@ static void write_desc(struct vring_desc *desc, const struct driver_buffer *buff
 	desc->next = next;
 }
 
-static uint16_t take_desc(struct driver_split *split)
-{
-	const uint16_t i = split->free_head;
-
-	split->free_head = split->next[i];
-	split->free_count--;
-	return i;
-}
-
-static void give_desc(struct driver_split *split, uint16_t i)
-{
-	split->next[i] = split->free_head;
-	split->free_head = i;
-	split->free_count++;
-}
-
 static int link_indirect(struct driver_split *split, struct driver_chain *chain, const struct driver_buffer *buffers,
 			 unsigned count)
 {
 	struct vring_desc *table = chain->table.at;
 	struct driver_buffer whole = {.guest = chain->table.guest, .length = count * sizeof(*table)};
+	int ret;
 
 	if (count > chain->table_size)
 		return -E2BIG;
-	if (!split->free_count)
-		return -ENOSPC;
+	ret = driver_slots_take(&split->slots, chain, 1);
+	if (ret < 0)
+		return ret;
 	for (unsigned i = 0; i < count; i++)
 		write_desc(&table[i], &buffers[i], i + 1 < count ? VRING_DESC_F_NEXT : 0, (uint16_t)(i + 1));
-	chain->head = take_desc(split);
-	chain->held = 1;
 	/* Neither NEXT nor WRITE belongs beside INDIRECT (section 2.7.5.3.1). */
 	write_desc(&split->desc[chain->head], &whole, VRING_DESC_F_INDIRECT, 0);
 	return 0;
@@ -92,23 +74,18 @@ static int link_indirect(struct driver_split *split, struct driver_chain *chain,
 static int link_direct(struct driver_split *split, struct driver_chain *chain, const struct driver_buffer *buffers,
 		       unsigned count)
 {
-	uint16_t after = NO_DESC;
+	const int ret = driver_slots_take(&split->slots, chain, count);
+	uint16_t at = chain->head;
 
-	if (count > split->free_count)
-		return count > split->ring.size ? -E2BIG : -ENOSPC;
-	/* Back to front, so that each descriptor knows its successor. */
-	for (unsigned i = count; i-- > 0;) {
-		const uint16_t at = take_desc(split);
+	if (ret < 0)
+		return ret;
+	for (unsigned i = 0; i < count; i++) {
+		const bool last = i + 1 == count;
+		const uint16_t next = split->slots.next[at];
 
-		if (after == NO_DESC)
-			write_desc(&split->desc[at], &buffers[i], 0, 0);
-		else
-			write_desc(&split->desc[at], &buffers[i], VRING_DESC_F_NEXT, after);
-		split->next[at] = after;
-		after = at;
+		write_desc(&split->desc[at], &buffers[i], last ? 0 : VRING_DESC_F_NEXT, last ? 0 : next);
+		at = next;
 	}
-	chain->head = after;
-	chain->held = (uint16_t)count;
 	return 0;
 }
 
@@ -120,28 +97,16 @@ static int split_link(struct driver_ring *ring, struct driver_chain *chain, cons
 
 	assert(!chain->buffers && count && count <= DRIVER_RING_MAX_SIZE);
 	ret = chain->table.at ? link_indirect(split, chain, buffers, count) : link_direct(split, chain, buffers, count);
-	if (ret < 0)
-		return ret;
-	chain->buffers = (uint16_t)count;
-	split->owner[chain->head] = chain;
-	return 0;
+	if (ret == 0)
+		chain->buffers = (uint16_t)count;
+	return ret;
 }
 
 static void split_unlink(struct driver_ring *ring, struct driver_chain *chain)
 {
-	struct driver_split *split = split_of(ring);
-	uint16_t at = chain->head;
-
 	assert(chain->buffers && !chain->in_flight);
-	split->owner[at] = NULL;
-	for (unsigned i = 0; i < chain->held; i++) {
-		const uint16_t next = split->next[at];
-
-		give_desc(split, at);
-		at = next;
-	}
+	driver_slots_give(&split_of(ring)->slots, chain);
 	chain->buffers = 0;
-	chain->held = 0;
 }
 
 static void split_set_buffer(struct driver_ring *ring, struct driver_chain *chain, unsigned i,
@@ -156,11 +121,7 @@ static void split_set_buffer(struct driver_ring *ring, struct driver_chain *chai
 		write_desc(desc, buffer, i + 1u < chain->buffers ? VRING_DESC_F_NEXT : 0, (uint16_t)(i + 1));
 		return;
 	}
-	desc = &split->desc[chain->head];
-	for (uint16_t at = chain->head; i; i--) {
-		at = split->next[at];
-		desc = &split->desc[at];
-	}
+	desc = &split->desc[driver_slots_at(&split->slots, chain, i)];
 	write_desc(desc, buffer, desc->flags & VRING_DESC_F_NEXT, desc->next);
 }
 
@@ -225,16 +186,11 @@ static int split_reap(struct driver_ring *ring, struct driver_completion *comple
 	for (unsigned i = 0; i < count; i++) {
 		/* The device may change an entry at any time: one read, one copy. */
 		const volatile struct vring_used_elem *entry = &split->used->ring[split->reaped & split->mask];
-		const uint32_t id = entry->id;
-		struct driver_chain *chain = id < ring->size ? split->owner[id] : NULL;
+		struct driver_chain *chain = driver_slots_complete(&split->slots, ring, entry->id);
 
 		if (!chain)
-			return broken(ring, "it used a descriptor that heads no chain");
-		if (!chain->in_flight)
-			return broken(ring, "it used a chain twice or before it was made available");
+			return -EPROTO;
 		completions[i] = (struct driver_completion){.chain = chain, .length = entry->len};
-		chain->in_flight = false;
-		ring->in_flight--;
 		split->reaped++;
 	}
 	if (!split->calls)
@@ -294,8 +250,7 @@ static void split_destroy(struct driver_ring *ring)
 {
 	struct driver_split *split = split_of(ring);
 
-	free(split->next);
-	free(split->owner);
+	driver_slots_destroy(&split->slots);
 	free(split);
 }
 
@@ -365,8 +320,6 @@ static void set_up(struct driver_split *split, unsigned size, bool event_idx, ui
 	split->used->idx = start;
 	/* As if nothing had been asked for yet, so that stay_quiet() writes. */
 	split->wanted = start;
-	for (unsigned i = size; i-- > 0;)
-		give_desc(split, (uint16_t)i);
 	split_calls_off(&split->ring);
 }
 
@@ -381,11 +334,7 @@ struct driver_split *driver_split_create(struct driver_memory *memory, unsigned 
 		return NULL;
 	}
 	split = calloc(1, sizeof(*split));
-	if (split) {
-		split->next = calloc(size, sizeof(*split->next));
-		split->owner = calloc(size, sizeof(struct driver_chain *));
-	}
-	if (!split || !split->next || !split->owner || place(split, memory, region, size) < 0) {
+	if (!split || driver_slots_init(&split->slots, size) < 0 || place(split, memory, region, size) < 0) {
 		error_set(err, -ENOMEM, "no memory for a ring of %u entries", size);
 		if (split)
 			split_destroy(&split->ring);

@@ -5,6 +5,7 @@
 #include <linux/virtio_ring.h>
 
 #include "frontend/ring.h"
+#include "frontend/slots.h"
 
 /* The split virtqueue (virtio 1.2 section 2.7) as a driver_ring. */
 struct driver_split {
@@ -17,11 +18,8 @@ struct driver_split {
 	uint16_t *used_event;  /* in the available ring, ours to write */
 	uint16_t *avail_event; /* in the used ring, the device's */
 
-	/* Ours alone: the device can change neither the free list nor who owns a descriptor. */
-	uint16_t *next;              /* the free list, and the links within a chain */
-	struct driver_chain **owner; /* by head */
-	uint16_t free_head;
-	uint16_t free_count;
+	/* Ours alone. */
+	struct driver_slots slots;
 	uint16_t mask;
 	uint16_t added;     /* available index including what is not published */
 	uint16_t published; /* available index as the device sees it */

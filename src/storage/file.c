@@ -83,7 +83,7 @@ static void start_transfer(struct file_storage *file, struct storage_io *io)
 	}
 	if (write)
 		sqe->rw_flags = file_write_flags(file, io);
-	io_uring_sqe_set_data(sqe, io);
+	file_finish_sqe(sqe, file, io);
 }
 
 static __attribute__((noinline, cold)) void transfer_incomplete(struct storage_io *io, int32_t result)
@@ -108,7 +108,7 @@ static void transfer_event(struct storage_io *io, int32_t result)
 {
 	/* No negative result can make this true: length is what progress is counted towards. */
 	if (__builtin_expect((uint64_t)(int64_t)result + io->progress == io->length, 1))
-		io->done(io, 0);
+		file_written(file_of(io->owner), io);
 	else
 		transfer_incomplete(io, result);
 }
@@ -135,20 +135,27 @@ static void submit_transfer(struct file_storage *file, struct storage_io *io)
 	start_transfer(file, io);
 }
 
-void file_queue_sync(struct file_storage *file, struct storage_io *io)
+static void queue_sync(struct file_storage *file, struct storage_io *io)
 {
 	struct io_uring_sqe *sqe = storage_sqe(io->thread);
 
 	io_uring_prep_fsync(sqe, file->fd, IORING_FSYNC_DATASYNC);
-	io_uring_sqe_set_data(sqe, io);
+	file_finish_sqe(sqe, file, io);
 }
 
-void file_sync_event(struct storage_io *io, int32_t result)
+static void sync_event(struct storage_io *io, int32_t result)
 {
 	if (result && file_retry(io, result))
-		file_queue_sync(file_of(io->owner), io);
+		queue_sync(file_of(io->owner), io);
 	else
 		io->done(io, result);
+}
+
+void file_sync_then_done(struct file_storage *file, struct storage_io *io)
+{
+	io->event = sync_event;
+	io->retries = 0;
+	queue_sync(file, io);
 }
 
 static void submit_flush(struct file_storage *file, struct storage_io *io)
@@ -157,8 +164,7 @@ static void submit_flush(struct file_storage *file, struct storage_io *io)
 		io->done(io, 0);
 		return;
 	}
-	io->event = file_sync_event;
-	file_queue_sync(file, io);
+	file_sync_then_done(file, io);
 }
 
 void file_submit(struct storage *storage, struct storage_thread *thread, struct storage_io *io)

@@ -16,9 +16,11 @@
  *   file_open.c    the object: open, size, close
  *   file_image.c   the file descriptor, and sentences for what can be wrong with an image
  *   file_align.c   block sizes and alignment
+ *   file_fixed.c   the image registered with the rings
  *   file_sysfs.c   what the kernel says about a block device
  *   file_dioalign.c  what the kernel says about direct I/O on a file
  *   file_lock.c    image locks
+ *   file_active.c  holding them only while queues run
  *   file_holder.c  who holds one
  *   file_watch.c   changes of size
  */
@@ -26,19 +28,32 @@
 struct udev;
 struct udev_monitor;
 
+enum file_fixed {
+	FILE_FIXED_UNTRIED,
+	FILE_FIXED_USED,    /* registered with the rings of all workers that have requests */
+	FILE_FIXED_REFUSED, /* by the kernel, for one of them */
+};
+
 struct file_storage {
 	struct storage storage; /* first: the contract's pointer is ours */
 	int fd;
-	bool direct;          /* O_DIRECT: memory_mask and block_size bind guest memory too */
-	bool in_memory;       /* on tmpfs or ramfs, whatever the cache mode: the file is its page cache */
-	bool flush;           /* false: cache mode unsafe */
-	bool punch_hole;      /* deallocating is wanted, and has not been refused yet */
-	bool zero_range;      /* FALLOC_FL_ZERO_RANGE has not been refused yet */
-	uint32_t memory_mask; /* alignment of memory for O_DIRECT, less 1 */
+	bool direct;           /* O_DIRECT: memory_mask and block_size bind guest memory too */
+	bool in_memory;        /* on tmpfs or ramfs, whatever the cache mode: the file is its page cache */
+	bool flush;            /* false: cache mode unsafe */
+	bool trust_dsync;      /* RWF_DSYNC makes a write stable; else a sync has to follow it */
+	bool punch_hole;       /* deallocating is wanted, and has not been refused yet */
+	bool zero_range;       /* FALLOC_FL_ZERO_RANGE has not been refused yet */
+	enum file_fixed fixed; /* atomic, relaxed: workers write it */
+	int place;             /* in the rings' tables of files; -1: none left */
+	uint32_t memory_mask;  /* alignment of memory for O_DIRECT, less 1 */
 
 	/* control thread only */
 	bool is_block;
-	dev_t device; /* of a block device, its own number; else that of its file system */
+	bool lock_running; /* locked only between activate and deactivate */
+	bool active;       /* we may write: nobody else does */
+	bool inherited;    /* fd is an open file that we share with a predecessor, */
+	int own_fd;        /* and this one is not; -1: the path is not that file's any more */
+	dev_t device;      /* of a block device, its own number; else that of its file system */
 	char *path;
 	int watch_fd; /* -1: changes of size go unnoticed */
 	struct udev *udev;
@@ -63,22 +78,61 @@ int32_t file_progress(struct file_storage *file, struct storage_io *io, int32_t 
 /* True where result is worth the same attempt again and there have not been too many. */
 bool file_retry(struct storage_io *io, int32_t result);
 
-/* IORING_OP_FSYNC for io; the caller has set io->event. */
-void file_queue_sync(struct file_storage *file, struct storage_io *io);
+/* IORING_OP_FSYNC, whose result becomes that of io. */
+void file_sync_then_done(struct file_storage *file, struct storage_io *io);
 
-/* The event of a flush, or of what is done once it is stable. */
-void file_sync_event(struct storage_io *io, int32_t result);
+/* The entry is complete but for what all entries of an image have in common. */
+static inline void file_finish_sqe(struct io_uring_sqe *sqe, const struct file_storage *file, struct storage_io *io)
+{
+	io_uring_sqe_set_data(sqe, io);
+	if (__atomic_load_n(&file->fixed, __ATOMIC_RELAXED) == FILE_FIXED_USED) {
+		sqe->fd = file->place;
+		sqe->flags |= IOSQE_FIXED_FILE;
+	}
+}
+
+static inline bool file_must_be_stable(const struct file_storage *file, const struct storage_io *io)
+{
+	return (io->flags & STORAGE_STABLE) && file->flush;
+}
 
 /* RWF_* for a write of io. */
 static inline int file_write_flags(const struct file_storage *file, const struct storage_io *io)
 {
-	return (io->flags & STORAGE_STABLE) && file->flush ? RWF_DSYNC : 0;
+	return file_must_be_stable(file, io) && file->trust_dsync ? RWF_DSYNC : 0;
+}
+
+/* What io changes has been changed: make it stable if it must be, then done(). */
+static inline void file_changed(struct file_storage *file, struct storage_io *io)
+{
+	if (file_must_be_stable(file, io))
+		file_sync_then_done(file, io);
+	else
+		io->done(io, 0);
+}
+
+/* The same for a write that was made with file_write_flags(). */
+static inline void file_written(struct file_storage *file, struct storage_io *io)
+{
+	if (io->op == STORAGE_READ || file->trust_dsync)
+		io->done(io, 0);
+	else
+		file_changed(file, io);
 }
 
 /* file_bounce.c */
 
 /* The event and the buffer are seen to; io is as file_submit() leaves it. */
 void file_bounce(struct storage_io *io);
+
+/* file_fixed.c */
+
+/* Control thread: a place in the rings' tables, if there is one left, and its end. */
+void file_fixed_take(struct file_storage *file);
+void file_fixed_release(struct file_storage *file);
+
+void file_attach(struct storage *storage, struct storage_thread *thread);
+void file_detach(struct storage *storage, struct storage_thread *thread);
 
 /* file_zero.c */
 
@@ -106,16 +160,24 @@ int file_sysfs_queue(dev_t device, const char *name, uint64_t *value);
 
 /* file_lock.c */
 
+/* On failure some may be held: file_unlock() follows, or closing the file. */
 int file_lock(struct file_storage *file, struct error *err);
+void file_unlock(struct file_storage *file);
+
+/* file_active.c: see storage_ops */
+
+int file_activate(struct storage *storage, struct error *err);
+void file_deactivate(struct storage *storage);
+int file_reclaim(struct storage *storage, struct error *err);
 
 /* file_holder.c */
 
 /*
  * Name the process that has a lock on the file behind fd, other than by fd
  * itself, as "process 12 (qemu-img)". pid is used if > 0, else looked for.
- * "another process" where it cannot be told.
+ * "another process", and false, where it cannot be told.
  */
-void file_holder(int fd, int pid, char *text, size_t size);
+bool file_holder(int fd, int pid, char *text, size_t size);
 
 /* file_watch.c */
 

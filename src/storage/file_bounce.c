@@ -25,7 +25,7 @@ static void queue_piece(struct storage_io *io)
 	} else {
 		io_uring_prep_rw(IORING_OP_READ, sqe, file->fd, io->bounce, piece, offset);
 	}
-	io_uring_sqe_set_data(sqe, io);
+	file_finish_sqe(sqe, file, io);
 }
 
 static void finish(struct storage_io *io, int result)
@@ -35,7 +35,10 @@ static void finish(struct storage_io *io, int result)
 	/* Before done(), which may bring a new request that must not overtake. */
 	if (next)
 		queue_piece(next);
-	io->done(io, result);
+	if (result)
+		io->done(io, result);
+	else
+		file_written(file_of(io->owner), io);
 }
 
 static void bounce_event(struct storage_io *io, int32_t result)

@@ -77,7 +77,7 @@ static int find_holder(int fd)
 	return holder;
 }
 
-void file_holder(int fd, int pid, char *text, size_t size)
+bool file_holder(int fd, int pid, char *text, size_t size)
 {
 	char path[64], name[32] = "";
 	FILE *file;
@@ -86,11 +86,11 @@ void file_holder(int fd, int pid, char *text, size_t size)
 		pid = find_holder(fd);
 	if (pid <= 0) {
 		snprintf(text, size, "another process");
-		return;
+		return false;
 	}
 	if (pid == getpid()) {
 		snprintf(text, size, "another disk of this process");
-		return;
+		return true;
 	}
 	snprintf(path, sizeof(path), "/proc/%d/comm", pid);
 	file = fopen(path, "re");
@@ -100,4 +100,5 @@ void file_holder(int fd, int pid, char *text, size_t size)
 		fclose(file);
 	}
 	snprintf(text, size, "process %d (%s)", pid, name[0] ? name : "name unknown");
+	return true;
 }

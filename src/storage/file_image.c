@@ -92,40 +92,88 @@ static int open_error(const struct file_storage *file, const struct storage_file
 	return error_set(err, -error, "disk %s: cannot open \"%s\": %s", name, path, strerror(error));
 }
 
-static bool is_in_memory(int fd)
+/* Not in <linux/magic.h>. */
+#define XFS_MAGIC 0x58465342
+
+/*
+ * What the file system's kind says. Each syncs a buffered write with RWF_DSYNC,
+ * and one with O_DIRECT that it can do at once; but where that goes on in the
+ * background, only some sync at its end: FUSE does not (Linux 6.18).
+ */
+static void learn_file_system(struct file_storage *file)
 {
 	struct statfs fs;
+	bool known = !file->is_block && fstatfs(file->fd, &fs) == 0;
 
-	return fstatfs(fd, &fs) == 0 && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+	file->in_memory = known && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+	file->trust_dsync =
+		file->is_block || !file->direct || file->in_memory ||
+		(known && (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_MAGIC || fs.f_type == BTRFS_SUPER_MAGIC));
 }
 
-int file_image_open(struct file_storage *file, const struct storage_file_options *options, struct stat *st,
-		    struct error *err)
+static int open_path(struct file_storage *file, const struct storage_file_options *options, struct error *err)
 {
 	int flags = O_CLOEXEC | (options->read_only ? O_RDONLY : O_RDWR);
+	struct stat st;
 	int ret;
 
-	file->direct = options->cache == STORAGE_CACHE_NONE || options->cache == STORAGE_CACHE_DIRECTSYNC;
 	/* Looked at first: opening a FIFO could wait, and opening a device can have effects. */
-	if (stat(file->path, st))
+	if (stat(file->path, &st))
 		return open_error(file, options, errno, err);
-	ret = check_type(file, st, err);
+	ret = check_type(file, &st, err);
 	if (ret)
 		return ret;
 	if (file->direct)
 		flags |= O_DIRECT;
 	/* The kernel's own users of a device (mounts, RAID, volume groups) know no image locks but these. */
-	if (S_ISBLK(st->st_mode) && !options->read_only)
+	if (S_ISBLK(st.st_mode) && !options->read_only)
 		flags |= O_EXCL;
 	file->fd = open(file->path, flags);
-	if (file->fd < 0)
-		return open_error(file, options, errno, err);
+	/* A device that is handed over to a neighbour is looked at only: the kernel knows no way to pass that claim on.
+	 */
+	if (file->fd >= 0 && options->lock_running && flags & O_EXCL) {
+		close(file->fd);
+		file->fd = open(file->path, flags & ~O_EXCL);
+	}
+	return file->fd < 0 ? open_error(file, options, errno, err) : 0;
+}
+
+/* Beside an inherited one. A block device stays claimed by the one that is shared, as long as that is open. */
+static void open_own(struct file_storage *file, const struct storage_file_options *options, const struct stat *shared)
+{
+	const int flags = O_CLOEXEC | O_NONBLOCK | (options->read_only ? O_RDONLY : O_RDWR);
+	struct stat st;
+
+	file->own_fd = open(file->path, flags | (file->direct ? O_DIRECT : 0));
+	if (file->own_fd < 0)
+		return;
+	if (fstat(file->own_fd, &st) == 0 && st.st_dev == shared->st_dev && st.st_ino == shared->st_ino &&
+	    fcntl(file->own_fd, F_SETFL, file->direct ? O_DIRECT : 0) == 0)
+		return;
+	close(file->own_fd);
+	file->own_fd = -1;
+}
+
+int file_image_open(struct file_storage *file, const struct storage_file_options *options, struct stat *st,
+		    struct error *err)
+{
+	int ret = 0;
+
+	file->direct = options->cache == STORAGE_CACHE_NONE || options->cache == STORAGE_CACHE_DIRECTSYNC;
+	if (options->inherited)
+		file->fd = options->fd;
+	else
+		ret = open_path(file, options, err);
+	if (ret)
+		return ret;
 	/* What is open now is what counts. */
 	if (fstat(file->fd, st))
 		return open_error(file, options, errno, err);
+	if (options->inherited)
+		open_own(file, options, st);
 	file->is_block = S_ISBLK(st->st_mode);
 	file->device = file->is_block ? st->st_rdev : st->st_dev;
-	file->in_memory = !file->is_block && is_in_memory(file->fd);
+	learn_file_system(file);
 	return check_type(file, st, err);
 }
 

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <fcntl.h>
 #include <string.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "storage/file.h"
 
@@ -18,6 +20,15 @@
  */
 #define HELD   100
 #define DENIED 200
+
+/*
+ * A process that was killed has its image locked until the kernel is through
+ * with the I/O that it had in flight, when the process itself is long gone. So
+ * is whoever takes its place sure that nothing of it comes after his own
+ * writes; he only has to wait a little.
+ */
+#define LEFTOVER_WAIT_NS  1000000000u
+#define LEFTOVER_PAUSE_NS 1000000u
 
 enum permission {
 	CONSISTENT_READ,
@@ -51,22 +62,24 @@ static int look(int fd, int byte, int *pid)
 	return lock.l_type == F_UNLCK ? 0 : -EBUSY;
 }
 
+/* -EBUSY; -EAGAIN where nobody can be found who has the lock. err is set in either case. */
 static int conflict(struct file_storage *file, int byte, int pid, struct error *err)
 {
 	bool writes = byte == HELD + WRITE;
 	char holder[64];
+	const bool known = file_holder(file->fd, pid, holder, sizeof(holder));
 
-	file_holder(file->fd, pid, holder, sizeof(holder));
 	if (file->storage.info.read_only && writes)
-		return error_set(err, -EBUSY,
-				 "disk %s: \"%s\" is open for writing by %s, so what is read from it would not be "
-				 "consistent: stop that first",
-				 file->storage.name, file->path, holder);
-	return error_set(
-		err, -EBUSY,
-		"disk %s: \"%s\" is in use by %s: only one may have it open for writing; stop the other, or open it "
-		"read-only in both",
-		file->storage.name, file->path, holder);
+		error_set(err, -EBUSY,
+			  "disk %s: \"%s\" is open for writing by %s, so what is read from it would not be "
+			  "consistent: stop that first",
+			  file->storage.name, file->path, holder);
+	else
+		error_set(err, -EBUSY,
+			  "disk %s: \"%s\" is in use by %s: only one may have it open for writing; stop the other, or "
+			  "open it read-only in both",
+			  file->storage.name, file->path, holder);
+	return known ? -EBUSY : -EAGAIN;
 }
 
 static int lock_image(struct file_storage *file, struct error *err)
@@ -103,10 +116,24 @@ static int lock_image(struct file_storage *file, struct error *err)
 	return 0;
 }
 
+void file_unlock(struct file_storage *file)
+{
+	struct flock lock = {
+		.l_type = F_UNLCK, .l_whence = SEEK_SET, .l_start = HELD, .l_len = DENIED + PERMISSION_COUNT - HELD};
+
+	fcntl(file->fd, F_OFD_SETLK, &lock);
+}
+
 int file_lock(struct file_storage *file, struct error *err)
 {
-	int ret = lock_image(file, err);
+	const struct timespec pause = {.tv_nsec = LEFTOVER_PAUSE_NS};
+	const uint64_t start = clock_monotonic_ns();
+	int ret;
 
+	while ((ret = lock_image(file, err)) == -EAGAIN && clock_monotonic_ns() - start < LEFTOVER_WAIT_NS)
+		nanosleep(&pause, NULL);
+	if (ret == -EAGAIN)
+		ret = -EBUSY;
 	if (ret && ret != -EBUSY) {
 		log_warning("disk %s: \"%s\" cannot be locked (%s): nothing keeps another program from writing to it",
 			    file->storage.name, file->path, strerror(-ret));

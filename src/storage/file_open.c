@@ -14,6 +14,14 @@ static int file_watch_fd(struct storage *storage)
 	return file_of(storage)->watch_fd;
 }
 
+static int file_image_fd(const struct storage *storage)
+{
+	const struct file_storage *file = (const struct file_storage *)storage;
+
+	/* One that is locked while queues run is opened, and locked, by each for itself. */
+	return file->lock_running ? -1 : file->fd;
+}
+
 static int measure(const struct file_storage *file, uint64_t *size, struct error *err)
 {
 	int ret = file_image_size(file, size);
@@ -47,8 +55,11 @@ static void file_close(struct storage *storage)
 	struct file_storage *file = file_of(storage);
 
 	file_watch_stop(file);
+	file_fixed_release(file);
 	if (file->fd >= 0)
-		close(file->fd); /* the locks go with it */
+		close(file->fd); /* the locks go with it, unless a successor has the same open file */
+	if (file->own_fd >= 0)
+		close(file->own_fd);
 	free(file->path);
 	free(file);
 }
@@ -56,8 +67,14 @@ static void file_close(struct storage *storage)
 static const struct storage_ops file_ops = {
 	.name = "file",
 	.submit = file_submit,
+	.attach = file_attach,
+	.detach = file_detach,
 	.watch_fd = file_watch_fd,
 	.refresh = file_refresh,
+	.activate = file_activate,
+	.deactivate = file_deactivate,
+	.image_fd = file_image_fd,
+	.reclaim = file_reclaim,
 	.close = file_close,
 };
 
@@ -128,9 +145,13 @@ static int open_file(struct file_storage *file, const struct storage_file_option
 
 	if (ret)
 		return ret;
-	ret = file_lock(file, err);
-	if (ret)
-		return ret;
+	if (!options->lock_running) {
+		/* An inherited one has the locks of whoever opened it: they belong to the open file. */
+		ret = options->inherited ? 0 : file_lock(file, err);
+		if (ret)
+			return ret;
+		file->active = true;
+	}
 	ret = learn_sizes(file, &st, err);
 	if (ret)
 		return ret;
@@ -155,9 +176,14 @@ int storage_file_open(const char *name, const struct storage_file_options *optio
 		.write_zeroes = !options->read_only, /* where nothing else can, by writing them */
 		.volatile_cache = true,
 		.writeback = options->cache != STORAGE_CACHE_WRITETHROUGH && options->cache != STORAGE_CACHE_DIRECTSYNC,
+		.flush_ignored = options->cache == STORAGE_CACHE_UNSAFE,
 	};
 	file->fd = -1;
+	file_fixed_take(file);
 	file->watch_fd = -1;
+	file->own_fd = -1;
+	file->inherited = options->inherited;
+	file->lock_running = options->lock_running;
 	file->flush = options->cache != STORAGE_CACHE_UNSAFE;
 	file->zero_range = true;
 	file->path = strdup(options->path);

@@ -23,23 +23,12 @@ static const struct iovec zero_iov[ZERO_PARTS] = {
 	[0 ... ZERO_PARTS - 1] = {.iov_base = zero_block, .iov_len = ZERO_BLOCK},
 };
 
-static void finish(struct file_storage *file, struct storage_io *io)
-{
-	if ((io->flags & STORAGE_STABLE) && file->flush) {
-		io->event = file_sync_event;
-		io->retries = 0;
-		file_queue_sync(file, io);
-	} else {
-		io->done(io, 0);
-	}
-}
-
 static void queue_fallocate(struct file_storage *file, struct storage_io *io, int mode)
 {
 	struct io_uring_sqe *sqe = storage_sqe(io->thread);
 
 	io_uring_prep_fallocate(sqe, file->fd, mode | FALLOC_FL_KEEP_SIZE, (off_t)io->offset, (off_t)io->length);
-	io_uring_sqe_set_data(sqe, io);
+	file_finish_sqe(sqe, file, io);
 }
 
 static bool is_unsupported(int32_t result)
@@ -61,7 +50,7 @@ static void queue_zeroes(struct file_storage *file, struct storage_io *io)
 		io_uring_prep_writev(sqe, file->fd, zero_iov, parts < ZERO_PARTS ? (unsigned)parts : ZERO_PARTS,
 				     offset);
 	}
-	io_uring_sqe_set_data(sqe, io);
+	file_finish_sqe(sqe, file, io);
 }
 
 static void zeroes_event(struct storage_io *io, int32_t result)
@@ -75,7 +64,7 @@ static void zeroes_event(struct storage_io *io, int32_t result)
 	}
 	io->progress += (uint32_t)bytes;
 	if (io->progress == io->length)
-		finish(file, io);
+		file_changed(file, io);
 	else
 		queue_zeroes(file, io);
 }
@@ -92,7 +81,7 @@ static void zero_range_event(struct storage_io *io, int32_t result)
 	struct file_storage *file = file_of(io->owner);
 
 	if (!result) {
-		finish(file, io);
+		file_changed(file, io);
 	} else if (is_unsupported(result)) {
 		__atomic_store_n(&file->zero_range, false, __ATOMIC_RELAXED);
 		write_zeroes(file, io);
@@ -119,7 +108,7 @@ static void punch_event(struct storage_io *io, int32_t result)
 	struct file_storage *file = file_of(io->owner);
 
 	if (!result) {
-		finish(file, io);
+		file_changed(file, io);
 	} else if (is_unsupported(result)) {
 		__atomic_store_n(&file->punch_hole, false, __ATOMIC_RELAXED);
 		if (io->op == STORAGE_DISCARD)

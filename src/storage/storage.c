@@ -25,6 +25,20 @@ bool storage_needs_poll(const struct storage *storage)
 	return false;
 }
 
+void storage_attach(struct storage *storage, struct storage_thread *thread)
+{
+	for (; storage; storage = storage->lower)
+		if (storage->ops->attach)
+			storage->ops->attach(storage, thread);
+}
+
+void storage_detach(struct storage *storage, struct storage_thread *thread)
+{
+	for (; storage; storage = storage->lower)
+		if (storage->ops->detach)
+			storage->ops->detach(storage, thread);
+}
+
 void storage_memory_changed(struct storage *storage, void *base, uint64_t length, bool added)
 {
 	for (; storage; storage = storage->lower)
@@ -40,6 +54,22 @@ int storage_watch_fd(struct storage *storage)
 	return -1;
 }
 
+int storage_image_fd(const struct storage *storage)
+{
+	for (; storage; storage = storage->lower)
+		if (storage->ops->image_fd)
+			return storage->ops->image_fd(storage);
+	return -1;
+}
+
+int storage_reclaim(struct storage *storage, struct error *err)
+{
+	for (; storage; storage = storage->lower)
+		if (storage->ops->reclaim)
+			return storage->ops->reclaim(storage, err);
+	return 0;
+}
+
 int storage_refresh(struct storage *storage, struct error *err)
 {
 	int ret;
@@ -52,6 +82,21 @@ int storage_refresh(struct storage *storage, struct error *err)
 	/* Also where nothing changed just now: another wrapper may have asked first. */
 	storage_set_size(storage, storage_size(storage->lower));
 	return ret;
+}
+
+int storage_activate(struct storage *storage, struct error *err)
+{
+	for (; storage; storage = storage->lower)
+		if (storage->ops->activate)
+			return storage->ops->activate(storage, err);
+	return 0;
+}
+
+void storage_deactivate(struct storage *storage)
+{
+	for (; storage; storage = storage->lower)
+		if (storage->ops->deactivate)
+			storage->ops->deactivate(storage);
 }
 
 void storage_close(struct storage *storage)

@@ -89,7 +89,11 @@ struct storage_thread {
 	uint64_t bounced;              /* requests whose data was copied for alignment */
 	struct storage_bounce *bounce; /* see bounce.h */
 	void (*post)(struct storage_thread *thread, struct storage_io *io, int result);
+	unsigned fixed_files; /* images registered with ring now */
 };
+
+/* Places in the table of registered files that a worker's ring has, where the kernel gives it one. */
+#define STORAGE_RING_FILES 1024
 
 /*
  * What a disk looks like. Everything but size stays as it is while open. size
@@ -106,6 +110,7 @@ struct storage_info {
 	bool write_zeroes;   /* WRITE_ZEROES supported */
 	bool volatile_cache; /* writes need FLUSH (or STORAGE_STABLE) to be stable */
 	bool writeback;      /* initial state of the guest's write cache (QEMU's cache modes) */
+	bool flush_ignored;  /* FLUSH and STORAGE_STABLE are acknowledged and not carried out (cache mode unsafe) */
 };
 
 struct storage_ops {
@@ -116,6 +121,14 @@ struct storage_ops {
 
 	/* Optional. Look for completions; returns how many were found. */
 	int (*poll)(struct storage *storage, struct storage_thread *thread);
+
+	/*
+	 * Optional, worker: the first queue of the storage has come to the thread,
+	 * or its last one has left it. No request is in flight there. What a back
+	 * end registers with thread->ring stays from one to the other.
+	 */
+	void (*attach)(struct storage *storage, struct storage_thread *thread);
+	void (*detach)(struct storage *storage, struct storage_thread *thread);
 
 	/*
 	 * Optional, control thread: guest memory [base, base + length) was added or
@@ -134,6 +147,29 @@ struct storage_ops {
 	 * storage_set_size(). 1 changed, 0 not, negative errno with err set.
 	 */
 	int (*refresh)(struct storage *storage, struct error *err);
+
+	/*
+	 * Optional, control thread, no request in flight: become the only one who
+	 * writes, before the first request, and stop being it. 1: done; 0: it was so
+	 * already; -EBUSY with err set: somebody else is. Where a back end is that
+	 * from open to close, deactivate does nothing.
+	 */
+	int (*activate)(struct storage *storage, struct error *err);
+	void (*deactivate)(struct storage *storage);
+
+	/*
+	 * Optional, control thread: the open file behind the disk, which holds its
+	 * locks, for a successor in another process; or -1. Stays the back end's.
+	 */
+	int (*image_fd)(const struct storage *storage);
+
+	/*
+	 * Optional, control thread, before the first request: who left us its open
+	 * image has died without stopping. Wait until the kernel is through with
+	 * what it had in flight, so that nothing of it comes after our own writes.
+	 * Negative errno with err set: that cannot be told, the disk is of no use.
+	 */
+	int (*reclaim)(struct storage *storage, struct error *err);
 
 	/* Free everything. No request is in flight. Wrappers close what they wrap. */
 	void (*close)(struct storage *storage);
@@ -164,9 +200,15 @@ static inline void storage_submit(struct storage *storage, struct storage_thread
 /* Default implementations of the optional parts: ask the layer below. */
 int storage_poll(struct storage *storage, struct storage_thread *thread);
 bool storage_needs_poll(const struct storage *storage);
+void storage_attach(struct storage *storage, struct storage_thread *thread);
+void storage_detach(struct storage *storage, struct storage_thread *thread);
 void storage_memory_changed(struct storage *storage, void *base, uint64_t length, bool added);
 int storage_watch_fd(struct storage *storage);
 int storage_refresh(struct storage *storage, struct error *err);
+int storage_activate(struct storage *storage, struct error *err);
+void storage_deactivate(struct storage *storage);
+int storage_image_fd(const struct storage *storage);
+int storage_reclaim(struct storage *storage, struct error *err);
 void storage_close(struct storage *storage);
 
 /*
@@ -197,7 +239,10 @@ struct storage_file_options {
 	const char *path; /* regular file or block device */
 	enum storage_cache cache;
 	bool read_only;
-	bool no_discard; /* do not offer DISCARD, never deallocate */
+	bool no_discard;   /* do not offer DISCARD, never deallocate */
+	bool lock_running; /* lock the image by activate and deactivate, not by open and close */
+	bool inherited;    /* fd is path, open and locked as these options say; it is the back end's from here on */
+	int fd;
 };
 
 int storage_file_open(const char *name, const struct storage_file_options *options, struct storage **out,
@@ -235,5 +280,11 @@ struct storage_delay_options {
 /* Wraps lower, which the new object owns, also after a failure. */
 int storage_delay_open(struct storage *lower, const struct storage_delay_options *options, struct storage **out,
 		       struct error *err);
+
+/*
+ * Record what changes the disk in the file path, which is made or gone on with
+ * (record_format.h). Wraps lower, which the new object owns, also after a failure.
+ */
+int storage_record_open(struct storage *lower, const char *path, struct storage **out, struct error *err);
 
 #endif

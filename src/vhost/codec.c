@@ -17,7 +17,7 @@ static const struct vhost_msg_rule rules[VHOST_REQUEST_COUNT] = {
 	[VHOST_SET_OWNER] = RULE("SET_OWNER", 0, 0),
 	[VHOST_RESET_OWNER] = RULE("RESET_OWNER", 0, 0),
 	[VHOST_SET_MEM_TABLE] = {"SET_MEM_TABLE", 8, sizeof(struct vhost_memory_msg), VHOST_MSG_MAX_REGIONS},
-	[VHOST_SET_LOG_BASE] = RULE("SET_LOG_BASE", 16, 1),
+	[VHOST_SET_LOG_BASE] = RULE("SET_LOG_BASE", sizeof(struct vhost_log_msg), 1),
 	[VHOST_SET_LOG_FD] = RULE("SET_LOG_FD", 0, 1),
 	[VHOST_SET_VRING_NUM] = RULE("SET_VRING_NUM", sizeof(struct vhost_vring_state_msg), 0),
 	[VHOST_SET_VRING_ADDR] = RULE("SET_VRING_ADDR", sizeof(struct vhost_vring_addr_msg), 0),
@@ -33,6 +33,11 @@ static const struct vhost_msg_rule rules[VHOST_REQUEST_COUNT] = {
 	[VHOST_SET_BACKEND_REQ_FD] = RULE("SET_BACKEND_REQ_FD", 0, 1),
 	[VHOST_GET_CONFIG] = {"GET_CONFIG", VHOST_CONFIG_HEADER_SIZE, sizeof(struct vhost_config_msg), 0},
 	[VHOST_SET_CONFIG] = {"SET_CONFIG", VHOST_CONFIG_HEADER_SIZE, sizeof(struct vhost_config_msg), 0},
+	[VHOST_POSTCOPY_ADVISE] = RULE("POSTCOPY_ADVISE", 0, 0),
+	[VHOST_POSTCOPY_LISTEN] = RULE("POSTCOPY_LISTEN", 0, 0),
+	[VHOST_POSTCOPY_END] = RULE("POSTCOPY_END", 0, 0),
+	[VHOST_GET_INFLIGHT_FD] = {"GET_INFLIGHT_FD", VHOST_INFLIGHT_MIN_SIZE, sizeof(struct vhost_inflight_msg), 0},
+	[VHOST_SET_INFLIGHT_FD] = {"SET_INFLIGHT_FD", VHOST_INFLIGHT_MIN_SIZE, sizeof(struct vhost_inflight_msg), 1},
 	[VHOST_RESET_DEVICE] = RULE("RESET_DEVICE", 0, 0),
 	[VHOST_GET_MAX_MEM_SLOTS] = RULE("GET_MAX_MEM_SLOTS", 0, 0),
 	[VHOST_ADD_MEM_REG] = RULE("ADD_MEM_REG", sizeof(struct vhost_single_region_msg), 1),
@@ -40,6 +45,8 @@ static const struct vhost_msg_rule rules[VHOST_REQUEST_COUNT] = {
 	[VHOST_REM_MEM_REG] = RULE("REM_MEM_REG", sizeof(struct vhost_single_region_msg), 1),
 	[VHOST_SET_STATUS] = RULE("SET_STATUS", 8, 0),
 	[VHOST_GET_STATUS] = RULE("GET_STATUS", 0, 0),
+	[VHOST_SET_DEVICE_STATE_FD] = RULE("SET_DEVICE_STATE_FD", 8, 1),
+	[VHOST_CHECK_DEVICE_STATE] = RULE("CHECK_DEVICE_STATE", 0, 0),
 };
 
 const struct vhost_msg_rule *vhost_msg_rule(uint32_t request)

@@ -38,6 +38,9 @@ enum vhost_request {
 	VHOST_SET_BACKEND_REQ_FD = 21,
 	VHOST_GET_CONFIG = 24,
 	VHOST_SET_CONFIG = 25,
+	VHOST_POSTCOPY_ADVISE = 28,
+	VHOST_POSTCOPY_LISTEN = 29,
+	VHOST_POSTCOPY_END = 30,
 	VHOST_GET_INFLIGHT_FD = 31,
 	VHOST_SET_INFLIGHT_FD = 32,
 	VHOST_RESET_DEVICE = 34,
@@ -46,6 +49,8 @@ enum vhost_request {
 	VHOST_REM_MEM_REG = 38,
 	VHOST_SET_STATUS = 39,
 	VHOST_GET_STATUS = 40,
+	VHOST_SET_DEVICE_STATE_FD = 42,
+	VHOST_CHECK_DEVICE_STATE = 43,
 	VHOST_REQUEST_COUNT = 45,
 };
 
@@ -66,7 +71,9 @@ enum vhost_protocol_feature {
 	VHOST_PROTOCOL_F_STATUS = 16,
 };
 
-#define VHOST_USER_F_PROTOCOL_FEATURES 30 /* bit of the virtio features */
+/* Bits of the virtio features that are the protocol's. */
+#define VHOST_USER_F_LOG_ALL           26
+#define VHOST_USER_F_PROTOCOL_FEATURES 30
 
 #define VHOST_FLAG_VERSION_MASK 0x3u
 #define VHOST_FLAG_VERSION      0x1u
@@ -75,6 +82,8 @@ enum vhost_protocol_feature {
 
 #define VHOST_VRING_INDEX_MASK 0xffu
 #define VHOST_VRING_NOFD       (1u << 8)
+
+#define VHOST_VRING_LOG (1u << 0) /* vhost_vring_addr_msg.flags */
 
 struct vhost_header {
 	uint32_t request;
@@ -94,6 +103,11 @@ struct vhost_vring_addr_msg {
 	uint64_t used_user;
 	uint64_t avail_user;
 	uint64_t log_guest;
+} __attribute__((packed));
+
+struct vhost_log_msg {
+	uint64_t size;   /* bytes */
+	uint64_t offset; /* in the file */
 } __attribute__((packed));
 
 struct vhost_region_msg {
@@ -121,15 +135,27 @@ struct vhost_config_msg {
 	uint8_t data[VHOST_MAX_CONFIG_SIZE];
 } __attribute__((packed));
 
+struct vhost_inflight_msg {
+	uint64_t mmap_size;
+	uint64_t mmap_offset;
+	uint16_t num_queues;
+	uint16_t queue_size;
+	uint32_t padding; /* not sent by all: QEMU sends its struct as it lies in memory */
+} __attribute__((packed));
+
+#define VHOST_INFLIGHT_MIN_SIZE offsetof(struct vhost_inflight_msg, padding)
+
 #define VHOST_CONFIG_HEADER_SIZE offsetof(struct vhost_config_msg, data)
 
 union vhost_payload {
 	uint64_t u64;
 	struct vhost_vring_state_msg state;
 	struct vhost_vring_addr_msg addr;
+	struct vhost_log_msg log;
 	struct vhost_memory_msg memory;
 	struct vhost_single_region_msg region;
 	struct vhost_config_msg config;
+	struct vhost_inflight_msg inflight;
 } __attribute__((packed));
 
 struct vhost_msg {

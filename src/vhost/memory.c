@@ -2,6 +2,7 @@
 #include "vhost/memory.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -10,7 +11,7 @@
 
 #include "base/checked.h"
 
-/* Touching a page beyond the end of its file is a SIGBUS: refuse what is too short from the start. */
+/* A file that is too short is refused from the start; one that is shrunk later is memguard's affair. */
 static int check_file(const struct vhost_region_msg *msg, int fd, struct error *err)
 {
 	struct stat st;
@@ -35,8 +36,10 @@ int vhost_memory_map(struct memmap *map, const struct vhost_region_msg *msg, int
 		     struct error *err)
 {
 	int ret = check_file(msg, fd, err);
+	struct memguard *guard;
+	int own_fd;
 	uint64_t length;
-	void *mapping;
+	char *mapping;
 
 	if (ret < 0)
 		return ret;
@@ -44,21 +47,29 @@ int vhost_memory_map(struct memmap *map, const struct vhost_region_msg *msg, int
 		return error_set(err, -EINVAL, "memory region at 0x%" PRIx64 ": offset 0x%" PRIx64 " and size overflow",
 				 msg->guest_address, msg->mmap_offset);
 	/* From the file's start: an offset inside a huge page cannot be mapped by itself. */
-	mapping = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
-	if (mapping == MAP_FAILED)
+	mapping = memguard_map(fd, length, &guard);
+	if (!mapping)
 		return error_set(err, -errno, "memory region at 0x%" PRIx64 " of 0x%" PRIx64 " bytes: mmap: %s",
 				 msg->guest_address, msg->size, strerror(errno));
+	own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	if (own_fd < 0) {
+		ret = error_set(err, -errno, "memory region at 0x%" PRIx64 ": its file descriptor: %s",
+				msg->guest_address, strerror(errno));
+		memguard_unmap(guard);
+		return ret;
+	}
 	*region = (struct memmap_region){
 		.guest = msg->guest_address,
 		.size = msg->size,
 		.user = msg->user_address,
-		.host = (char *)mapping + msg->mmap_offset,
-		.mapping = mapping,
-		.mapping_size = length,
+		.host = mapping + msg->mmap_offset,
+		.guard = guard,
+		.offset = msg->mmap_offset,
+		.fd = own_fd,
 	};
 	ret = memmap_add(map, region, err);
 	if (ret < 0)
-		munmap(mapping, length);
+		vhost_memory_unmap(region);
 	else
 		madvise(mapping, length, MADV_DONTDUMP); /* a core dump of ours has no business with guest memory */
 	return ret;
@@ -66,5 +77,6 @@ int vhost_memory_map(struct memmap *map, const struct vhost_region_msg *msg, int
 
 void vhost_memory_unmap(const struct memmap_region *region)
 {
-	munmap(region->mapping, region->mapping_size);
+	memguard_unmap(region->guard);
+	close(region->fd);
 }

@@ -9,9 +9,13 @@
 
 #include "base/checked.h"
 #include "base/log.h"
+#include "vhost/handlers.h"
 #include "vhost/memory.h"
 
 #define PROTOCOL_BIT (1ull << VHOST_USER_F_PROTOCOL_FEATURES)
+
+/* What the session offers itself and the device does not hear of. */
+#define SESSION_BITS (PROTOCOL_BIT | 1ull << VHOST_USER_F_LOG_ALL)
 
 static int reply_u64(struct vhost_session *session, uint64_t value)
 {
@@ -20,45 +24,51 @@ static int reply_u64(struct vhost_session *session, uint64_t value)
 	return 1;
 }
 
-static void replace_fd(int *fd, int with)
-{
-	if (*fd >= 0)
-		close(*fd);
-	*fd = with;
-}
-
-bool vhost_duplicate_fd(int fd, int *copy)
-{
-	*copy = fd < 0 ? -1 : fcntl(fd, F_DUPFD_CLOEXEC, 0);
-	return fd < 0 || *copy >= 0;
-}
-
-void vhost_vrings_close(struct vhost_session *session)
-{
-	for (uint32_t i = 0; i < session->vring_count; i++) {
-		replace_fd(&session->vring[i].kick_fd, -1);
-		replace_fd(&session->vring[i].call_fd, -1);
-		replace_fd(&session->vring[i].err_fd, -1);
-	}
-}
-
 /* Back to the state before the rings were set up, but for the call and err descriptors, which are not sent anew. */
-static void reset_device_state(struct vhost_session *session)
+static void reset_vrings(struct vhost_session *session)
 {
 	for (uint32_t i = 0; i < session->vring_count; i++) {
 		struct vhost_vring *vring = &session->vring[i];
 
-		replace_fd(&vring->kick_fd, -1);
+		vhost_replace_fd(&vring->kick_fd, -1);
 		*vring = (struct vhost_vring){.kick_fd = -1, .call_fd = vring->call_fd, .err_fd = vring->err_fd};
 	}
-	session->status = 0;
-	session->ops->reset(session->device);
+}
+
+/*
+ * Status 0. QEMU before 8.0 says it also when it only pauses a guest or hands
+ * it over, asks for the vrings' bases afterwards, and does not say again what
+ * the guest has written into the configuration space: both stay. A vring that
+ * is not told its base begins anew all the same.
+ */
+static void stop_driver(struct vhost_session *session)
+{
+	for (uint32_t i = 0; i < session->vring_count; i++) {
+		struct vhost_vring *vring = &session->vring[i];
+
+		vhost_replace_fd(&vring->kick_fd, -1);
+		*vring = (struct vhost_vring){.kick_fd = -1,
+					      .call_fd = vring->call_fd,
+					      .err_fd = vring->err_fd,
+					      .base = vring->base,
+					      .was_based = vring->based || vring->was_based};
+	}
+	vhost_inflight_clear(session);
+	session->ops->all_stopped(session->device);
 }
 
 static void unmap(struct vhost_session *session, const struct memmap_region *region)
 {
 	session->ops->memory_changed(session->device, region->host, region->size, false);
 	vhost_memory_unmap(region);
+	session->memory_version = vhost_memory_version();
+}
+
+uint64_t vhost_memory_version(void)
+{
+	static uint64_t last;
+
+	return ++last;
 }
 
 void vhost_memory_clear(struct vhost_session *session)
@@ -68,13 +78,50 @@ void vhost_memory_clear(struct vhost_session *session)
 	session->memory.count = 0;
 }
 
+static struct vhost_limits limits_of(const struct vhost_session *session)
+{
+	const struct vhost_limits none = {.memory = UINT64_MAX, .regions = MEMMAP_MAX_REGIONS};
+
+	return session->ops->limits ? *session->ops->limits(session->device) : none;
+}
+
+/* Address space, descriptors and page tables are shared by all disks. */
+static int check_limits(const struct vhost_session *session, const struct vhost_region_msg *msg, struct error *err)
+{
+	const struct vhost_limits limits = limits_of(session);
+	uint64_t total;
+	bool overflow = __builtin_add_overflow(msg->mmap_offset, msg->size, &total);
+
+	for (uint32_t i = 0; i < session->memory.count; i++) {
+		const struct memmap_region *region = &session->memory.region[i];
+
+		overflow |= __builtin_add_overflow(total, region->offset + region->size, &total);
+	}
+	if (session->memory.count >= limits.regions)
+		return error_set(err, -ENOSPC,
+				 "more than %" PRIu32
+				 " memory regions: expected at most that many (memory-regions-max)",
+				 limits.regions);
+	if (overflow || total > limits.memory)
+		return error_set(err, -ENOSPC,
+				 "memory region at 0x%" PRIx64 " of 0x%" PRIx64 " bytes: with it, files of 0x%" PRIx64
+				 " bytes would be mapped: expected at most 0x%" PRIx64 " (memory-max)",
+				 msg->guest_address, msg->size, overflow ? UINT64_MAX : total, limits.memory);
+	return 0;
+}
+
 static int add_region(struct vhost_session *session, const struct vhost_region_msg *msg, int fd, struct error *err)
 {
 	struct memmap_region region;
-	int ret = vhost_memory_map(&session->memory, msg, fd, &region, err);
+	int ret = check_limits(session, msg, err);
 
 	if (ret < 0)
 		return ret;
+	ret = vhost_memory_map(&session->memory, msg, fd, &region, err);
+
+	if (ret < 0)
+		return ret;
+	session->memory_version = vhost_memory_version();
 	session->ops->memory_changed(session->device, region.host, region.size, true);
 	/* Rings that were not in guest memory may be now. */
 	for (uint32_t i = 0; i < session->vring_count; i++)
@@ -85,19 +132,19 @@ static int add_region(struct vhost_session *session, const struct vhost_region_m
 static int get_features(struct vhost_session *session, struct error *err)
 {
 	(void)err;
-	return reply_u64(session, session->ops->features(session->device) | PROTOCOL_BIT);
+	return reply_u64(session, session->ops->features(session->device) | SESSION_BITS);
 }
 
 static int set_features(struct vhost_session *session, struct error *err)
 {
 	uint64_t features = session->msg.payload.u64;
-	uint64_t offered = session->ops->features(session->device) | PROTOCOL_BIT;
+	uint64_t offered = session->ops->features(session->device) | SESSION_BITS;
 
 	if (features & ~offered)
 		return error_set(err, -EINVAL, "features 0x%" PRIx64 " were not offered (0x%" PRIx64 " were)",
 				 features & ~offered, offered);
 	session->features = features;
-	session->ops->features_set(session->device, features & ~PROTOCOL_BIT);
+	session->ops->features_set(session->device, features & ~SESSION_BITS);
 	return 0;
 }
 
@@ -136,7 +183,10 @@ static int reset_owner(struct vhost_session *session, struct error *err)
 static int reset_device(struct vhost_session *session, struct error *err)
 {
 	(void)err;
-	reset_device_state(session);
+	reset_vrings(session);
+	vhost_inflight_clear(session);
+	session->status = 0;
+	session->ops->reset(session->device);
 	return 0;
 }
 
@@ -165,7 +215,7 @@ static int set_mem_table(struct vhost_session *session, struct error *err)
 static int get_max_mem_slots(struct vhost_session *session, struct error *err)
 {
 	(void)err;
-	return reply_u64(session, MEMMAP_MAX_REGIONS);
+	return reply_u64(session, limits_of(session).regions);
 }
 
 static int add_mem_reg(struct vhost_session *session, struct error *err)
@@ -187,124 +237,6 @@ static int rem_mem_reg(struct vhost_session *session, struct error *err)
 	return 0;
 }
 
-/* The vring that the message names; its index was checked before anything was stopped. */
-static struct vhost_vring *named_vring(struct vhost_session *session)
-{
-	return &session->vring[vhost_message_vring(session, &session->msg)];
-}
-
-static int set_vring_num(struct vhost_session *session, struct error *err)
-{
-	struct vhost_vring *vring = named_vring(session);
-	uint32_t size = session->msg.payload.state.num;
-
-	if (!is_power_of_two(size) || size > VIRTQ_MAX_SIZE)
-		return error_set(err, -EINVAL, "vring size %" PRIu32 ": expected a power of two up to %d", size,
-				 VIRTQ_MAX_SIZE);
-	vring->size = size;
-	vring->rejected = false;
-	return 0;
-}
-
-static int set_vring_addr(struct vhost_session *session, struct error *err)
-{
-	const struct vhost_vring_addr_msg *addr = &session->msg.payload.addr;
-	struct vhost_vring *vring = named_vring(session);
-
-	(void)err;
-	vring->desc = addr->desc_user;
-	vring->avail = addr->avail_user;
-	vring->used = addr->used_user;
-	vring->rejected = false;
-	return 0;
-}
-
-static int set_vring_base(struct vhost_session *session, struct error *err)
-{
-	if (session->msg.payload.state.num > UINT16_MAX)
-		return error_set(err, -EINVAL, "vring base %" PRIu32 ": expected up to %d",
-				 session->msg.payload.state.num, UINT16_MAX);
-	named_vring(session)->base = (uint16_t)session->msg.payload.state.num;
-	return 0;
-}
-
-static int get_vring_base(struct vhost_session *session, struct error *err)
-{
-	struct vhost_vring *vring = named_vring(session);
-
-	(void)err;
-	vring->started = false;
-	replace_fd(&vring->kick_fd, -1);
-	session->msg.payload.state.num = vring->base;
-	return 1;
-}
-
-/* The eventfd of a SET_VRING_KICK, CALL or ERR; -1 where the peer polls instead. */
-static int take_eventfd(struct vhost_session *session, int *fd, struct error *err)
-{
-	bool none = session->msg.payload.u64 & VHOST_VRING_NOFD;
-
-	if (none != (session->msg.fd_count == 0))
-		return error_set(err, -EPROTO, "%u file descriptors, expected %s", session->msg.fd_count,
-				 none ? "none, as bit 8 says" : "one");
-	/* A descriptor that blocks would stop a worker and all its queues. */
-	if (!none && fcntl(session->msg.fds[0], F_SETFL, O_NONBLOCK) < 0)
-		return error_set(err, -errno, "a file descriptor that cannot be made non-blocking: %s",
-				 strerror(errno));
-	*fd = vhost_msg_take_fd(&session->msg, 0);
-	return 0;
-}
-
-static int set_vring_kick(struct vhost_session *session, struct error *err)
-{
-	struct vhost_vring *vring = named_vring(session);
-	int fd = -1, ret = take_eventfd(session, &fd, err);
-
-	if (ret < 0)
-		return ret;
-	replace_fd(&vring->kick_fd, fd);
-	vring->started = true;
-	vring->rejected = false;
-	return 0;
-}
-
-static int set_vring_call(struct vhost_session *session, struct error *err)
-{
-	int index = vhost_message_vring(session, &session->msg);
-	struct vhost_vring *vring = &session->vring[index];
-	int fd = -1, own, ret = take_eventfd(session, &fd, err);
-
-	if (ret < 0)
-		return ret;
-	replace_fd(&vring->call_fd, fd);
-	if (!vring->running)
-		return 0;
-	if (!vhost_duplicate_fd(fd, &own))
-		return error_set(err, -errno, "its file descriptor cannot be duplicated: %s", strerror(errno));
-	session->ops->queue_set_call(session->device, (uint32_t)index, own);
-	return 0;
-}
-
-static int set_vring_err(struct vhost_session *session, struct error *err)
-{
-	int fd = -1, ret = take_eventfd(session, &fd, err);
-
-	if (ret < 0)
-		return ret;
-	replace_fd(&named_vring(session)->err_fd, fd);
-	return 0;
-}
-
-static int set_vring_enable(struct vhost_session *session, struct error *err)
-{
-	uint32_t on = session->msg.payload.state.num;
-
-	if (on > 1)
-		return error_set(err, -EINVAL, "SET_VRING_ENABLE with %" PRIu32 ", expected 0 or 1", on);
-	named_vring(session)->enabled = on;
-	return 0;
-}
-
 static int get_queue_num(struct vhost_session *session, struct error *err)
 {
 	(void)err;
@@ -321,7 +253,7 @@ static int set_backend_req_fd(struct vhost_session *session, struct error *err)
 		close(fd);
 		return error_set(err, -errno, "SET_BACKEND_REQ_FD: a descriptor that cannot be made non-blocking");
 	}
-	replace_fd(&session->backend_fd, fd);
+	vhost_replace_fd(&session->backend_fd, fd);
 	return 0;
 }
 
@@ -377,7 +309,7 @@ static int set_status(struct vhost_session *session, struct error *err)
 		return error_set(err, -EINVAL, "device status 0x%" PRIx64 ", expected 8 bits", status);
 	session->status = (uint8_t)status;
 	if (status == 0)
-		reset_device_state(session);
+		stop_driver(session);
 	return 0;
 }
 
@@ -405,32 +337,56 @@ static const struct message {
 	[VHOST_SET_OWNER] = {nothing_to_do, VHOST_TOUCHES_NONE, NAMES_NONE, false},
 	[VHOST_RESET_OWNER] = {reset_owner, VHOST_TOUCHES_ALL, NAMES_NONE, false},
 	[VHOST_SET_MEM_TABLE] = {set_mem_table, VHOST_TOUCHES_ALL, NAMES_NONE, false},
-	[VHOST_SET_VRING_NUM] = {set_vring_num, VHOST_TOUCHES_ONE, NAMES_BY_STATE, false},
-	[VHOST_SET_VRING_ADDR] = {set_vring_addr, VHOST_TOUCHES_ONE, NAMES_BY_STATE, false},
-	[VHOST_SET_VRING_BASE] = {set_vring_base, VHOST_TOUCHES_ONE, NAMES_BY_STATE, false},
-	[VHOST_GET_VRING_BASE] = {get_vring_base, VHOST_TOUCHES_ONE, NAMES_BY_STATE, true},
-	[VHOST_SET_VRING_KICK] = {set_vring_kick, VHOST_TOUCHES_ONE, NAMES_BY_U64, false},
+	[VHOST_SET_LOG_BASE] = {vhost_set_log_base, VHOST_TOUCHES_ALL, NAMES_NONE, false},
+	[VHOST_SET_LOG_FD] = {vhost_set_log_fd, VHOST_TOUCHES_ALL, NAMES_NONE, false},
+	[VHOST_SET_VRING_NUM] = {vhost_set_vring_num, VHOST_TOUCHES_ONE, NAMES_BY_STATE, false},
+	[VHOST_SET_VRING_ADDR] = {vhost_set_vring_addr, VHOST_TOUCHES_ONE, NAMES_BY_STATE, false},
+	[VHOST_SET_VRING_BASE] = {vhost_set_vring_base, VHOST_TOUCHES_ONE, NAMES_BY_STATE, false},
+	[VHOST_GET_VRING_BASE] = {vhost_get_vring_base, VHOST_TOUCHES_ONE, NAMES_BY_STATE, true},
+	[VHOST_SET_VRING_KICK] = {vhost_set_vring_kick, VHOST_TOUCHES_ONE, NAMES_BY_U64, false},
 	/* Guests mask and unmask interrupts at any time, which comes as this: the queue must not stop for it. */
-	[VHOST_SET_VRING_CALL] = {set_vring_call, VHOST_TOUCHES_NONE, NAMES_BY_U64, false},
-	[VHOST_SET_VRING_ERR] = {set_vring_err, VHOST_TOUCHES_ONE, NAMES_BY_U64, false},
+	[VHOST_SET_VRING_CALL] = {vhost_set_vring_call, VHOST_TOUCHES_NONE, NAMES_BY_U64, false},
+	[VHOST_SET_VRING_ERR] = {vhost_set_vring_err, VHOST_TOUCHES_ONE, NAMES_BY_U64, false},
 	[VHOST_GET_PROTOCOL_FEATURES] = {get_protocol_features, VHOST_TOUCHES_NONE, NAMES_NONE, true},
 	[VHOST_SET_PROTOCOL_FEATURES] = {set_protocol_features, VHOST_TOUCHES_NONE, NAMES_NONE, false},
 	[VHOST_GET_QUEUE_NUM] = {get_queue_num, VHOST_TOUCHES_NONE, NAMES_NONE, true},
-	[VHOST_SET_VRING_ENABLE] = {set_vring_enable, VHOST_TOUCHES_ONE, NAMES_BY_STATE, false},
+	[VHOST_SET_VRING_ENABLE] = {vhost_set_vring_enable, VHOST_TOUCHES_ONE, NAMES_BY_STATE, false},
 	[VHOST_SET_BACKEND_REQ_FD] = {set_backend_req_fd, VHOST_TOUCHES_NONE, NAMES_NONE, false},
 	[VHOST_GET_CONFIG] = {get_config, VHOST_TOUCHES_NONE, NAMES_NONE, true},
 	[VHOST_SET_CONFIG] = {set_config, VHOST_TOUCHES_NONE, NAMES_NONE, false},
+	[VHOST_POSTCOPY_ADVISE] = {vhost_refuse_postcopy, VHOST_TOUCHES_NONE, NAMES_NONE, false},
+	[VHOST_POSTCOPY_LISTEN] = {vhost_refuse_postcopy, VHOST_TOUCHES_NONE, NAMES_NONE, false},
+	[VHOST_POSTCOPY_END] = {vhost_refuse_postcopy, VHOST_TOUCHES_NONE, NAMES_NONE, false},
+	[VHOST_GET_INFLIGHT_FD] = {vhost_get_inflight_fd, VHOST_TOUCHES_NONE, NAMES_NONE, true},
+	[VHOST_SET_INFLIGHT_FD] = {vhost_set_inflight_fd, VHOST_TOUCHES_ALL, NAMES_NONE, false},
 	[VHOST_RESET_DEVICE] = {reset_device, VHOST_TOUCHES_ALL, NAMES_NONE, false},
 	[VHOST_GET_MAX_MEM_SLOTS] = {get_max_mem_slots, VHOST_TOUCHES_NONE, NAMES_NONE, true},
 	[VHOST_ADD_MEM_REG] = {add_mem_reg, VHOST_TOUCHES_ALL, NAMES_NONE, false},
 	[VHOST_REM_MEM_REG] = {rem_mem_reg, VHOST_TOUCHES_ALL, NAMES_NONE, false},
 	[VHOST_SET_STATUS] = {set_status, VHOST_TOUCHES_NONE, NAMES_NONE, false},
 	[VHOST_GET_STATUS] = {get_status, VHOST_TOUCHES_NONE, NAMES_NONE, true},
+	[VHOST_SET_DEVICE_STATE_FD] = {vhost_refuse_device_state, VHOST_TOUCHES_NONE, NAMES_NONE, false},
+	[VHOST_CHECK_DEVICE_STATE] = {vhost_refuse_device_state, VHOST_TOUCHES_NONE, NAMES_NONE, false},
 };
 
 static const struct message *find_message(const struct vhost_msg *msg)
 {
 	return &messages[msg->header.request < VHOST_REQUEST_COUNT ? msg->header.request : 0];
+}
+
+const char *vhost_message_problem(const struct vhost_msg *msg)
+{
+	const struct vhost_msg_rule *rule = vhost_msg_rule(msg->header.request);
+
+	if ((msg->header.flags & VHOST_FLAG_VERSION_MASK) != VHOST_FLAG_VERSION || msg->header.flags & VHOST_FLAG_REPLY)
+		return "has flags that no request has";
+	if (!rule->name)
+		return "is not known";
+	if (msg->header.size < rule->size_min || msg->header.size > rule->size_max)
+		return "has a payload of the wrong size";
+	if (msg->fd_count > rule->fds_max)
+		return "has more file descriptors than belong to it";
+	return NULL;
 }
 
 enum vhost_touches vhost_message_touches(const struct vhost_msg *msg)

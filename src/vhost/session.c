@@ -21,12 +21,19 @@ struct vhost_session *vhost_session_new(int socket, const char *name, const stru
 	session->ops = ops;
 	session->device = device;
 	session->backend_fd = -1;
+	session->reply_fd = -1;
+	session->inflight.fd = -1;
+	session->log.dirty.event_fd = -1;
 	session->vring_count = ops->queue_count(device);
+	session->memory_version = vhost_memory_version();
 	vhost_reader_init(&session->reader);
 	for (uint32_t i = 0; i < VHOST_MAX_QUEUES; i++)
 		session->vring[i] = (struct vhost_vring){.kick_fd = -1, .call_fd = -1, .err_fd = -1};
 	return session;
 }
+
+/* So many refusals are no misunderstanding any more, and each is a line in the log. */
+#define MAX_REFUSED 64
 
 static const char *request_name(uint32_t request)
 {
@@ -54,6 +61,11 @@ static int give_descriptors(const struct vhost_vring *vring, struct vhost_queue_
 	return 0;
 }
 
+uint32_t vhost_vring_base(const struct vhost_session *session, const struct vhost_vring *vring)
+{
+	return vring->based ? vring->base : virtq_first_base(vhost_has_feature(session, VIRTIO_F_RING_PACKED));
+}
+
 static void start_vring(struct vhost_session *session, uint32_t index)
 {
 	struct vhost_vring *vring = &session->vring[index];
@@ -61,15 +73,18 @@ static void start_vring(struct vhost_session *session, uint32_t index)
 	struct vhost_queue_setup setup = {
 		.ring = {.map = &session->memory,
 			 .size = vring->size,
-			 .base = vring->base,
+			 .base = vhost_vring_base(session, vring),
 			 .desc = vring->desc,
 			 .avail = vring->avail,
 			 .used = vring->used,
-			 .event_idx = session->features >> VIRTIO_RING_F_EVENT_IDX & 1,
-			 .indirect = session->features >> VIRTIO_RING_F_INDIRECT_DESC & 1},
+			 .packed = vhost_has_feature(session, VIRTIO_F_RING_PACKED),
+			 .event_idx = vhost_has_feature(session, VIRTIO_RING_F_EVENT_IDX),
+			 .indirect = vhost_has_feature(session, VIRTIO_RING_F_INDIRECT_DESC)},
 	};
 
-	if (give_descriptors(vring, &setup, &err) < 0 ||
+	vhost_log_setup(session, vring, &setup.ring);
+	if (vhost_inflight_area(session, index, setup.ring.packed, &setup.ring.inflight, &err) < 0 ||
+	    give_descriptors(vring, &setup, &err) < 0 ||
 	    session->ops->queue_start(session->device, index, &setup, &err) < 0) {
 		log_error("disk %s: queue %" PRIu32 " cannot start: %s", session->name, index, err.text);
 		vring->rejected = true;
@@ -81,13 +96,15 @@ static void start_vring(struct vhost_session *session, uint32_t index)
 /* vhost-user.rst, "Ring states": a ring runs when it is started and enabled. */
 static void start_ready_vrings(struct vhost_session *session)
 {
-	bool all_enabled = !(session->features >> VHOST_USER_F_PROTOCOL_FEATURES & 1);
+	bool all_enabled = !vhost_has_feature(session, VHOST_USER_F_PROTOCOL_FEATURES);
 
+	if (session->pausing)
+		return;
 	for (uint32_t i = 0; i < session->vring_count; i++) {
 		const struct vhost_vring *vring = &session->vring[i];
 
 		if (vring->started && (vring->enabled || all_enabled) && vring->size && !vring->running &&
-		    !vring->rejected && session->memory.count)
+		    !vring->rejected && session->memory.count && vhost_log_ready(session, vring))
 			start_vring(session, i);
 	}
 }
@@ -98,6 +115,12 @@ static void stop_vring(struct vhost_session *session, uint32_t index)
 		return;
 	session->stopping++;
 	session->ops->queue_stop(session->device, index);
+}
+
+static void stop_all(struct vhost_session *session)
+{
+	for (uint32_t i = 0; i < session->vring_count; i++)
+		stop_vring(session, i);
 }
 
 static void stop_touched(struct vhost_session *session)
@@ -111,8 +134,7 @@ static void stop_touched(struct vhost_session *session)
 		break;
 	}
 	case VHOST_TOUCHES_ALL:
-		for (uint32_t i = 0; i < session->vring_count; i++)
-			stop_vring(session, i);
+		stop_all(session);
 		break;
 	case VHOST_TOUCHES_NONE:
 		break;
@@ -124,8 +146,11 @@ static bool send_reply(struct vhost_session *session)
 	int ret;
 
 	session->msg.header.flags = VHOST_FLAG_VERSION | VHOST_FLAG_REPLY;
-	session->msg.fd_count = 0;
+	session->msg.fds[0] = session->reply_fd;
+	session->msg.fd_count = session->reply_fd >= 0;
+	session->reply_fd = -1;
 	ret = vhost_send(session->socket, &session->msg);
+	vhost_msg_close_fds(&session->msg);
 	if (ret < 0)
 		log_error("disk %s: the front end does not take the reply to %s: %s; connection closed", session->name,
 			  request_name(session->msg.header.request), strerror(-ret));
@@ -145,9 +170,9 @@ static bool finish_message(struct vhost_session *session)
 
 	vhost_msg_close_fds(&session->msg);
 	if (ret < 0) {
+		alive = acknowledge && ++session->refused < MAX_REFUSED;
 		log_error("disk %s: %s refused: %s%s", session->name, name, err.text,
-			  acknowledge ? "" : "; connection closed");
-		alive = acknowledge;
+			  alive ? "" : "; connection closed");
 	}
 	if (alive && ret <= 0 && acknowledge) {
 		session->msg.payload.u64 = ret < 0;
@@ -161,21 +186,11 @@ static bool finish_message(struct vhost_session *session)
 	return alive;
 }
 
-/* A message's form: known, of the right size, with no more descriptors than it may have. */
 static bool check_message(struct vhost_session *session)
 {
 	const struct vhost_header *header = &session->msg.header;
-	const struct vhost_msg_rule *rule = vhost_msg_rule(header->request);
-	const char *problem = NULL;
+	const char *problem = vhost_message_problem(&session->msg);
 
-	if ((header->flags & VHOST_FLAG_VERSION_MASK) != VHOST_FLAG_VERSION || header->flags & VHOST_FLAG_REPLY)
-		problem = "has flags that no request has";
-	else if (!rule->name)
-		problem = "is not known";
-	else if (header->size < rule->size_min || header->size > rule->size_max)
-		problem = "has a payload of the wrong size";
-	else if (session->msg.fd_count > rule->fds_max)
-		problem = "has more file descriptors than belong to it";
 	if (!problem)
 		return true;
 	log_error("disk %s: request %" PRIu32 " (%s, %" PRIu32 " bytes, %u file descriptors) %s; connection closed",
@@ -188,7 +203,7 @@ static bool check_message(struct vhost_session *session)
 bool vhost_session_readable(struct vhost_session *session)
 {
 	/* A front end that never stops talking has to share the thread with the others. */
-	for (int budget = 64; budget && !session->stopping && !session->closing; budget--) {
+	for (int budget = 64; budget && !session->stopping && !session->closing && !session->pausing; budget--) {
 		int ret = vhost_recv(session->socket, &session->reader, &session->msg);
 
 		if (ret == 0)
@@ -203,23 +218,80 @@ bool vhost_session_readable(struct vhost_session *session)
 			return false;
 		log_debug("disk %s: %s", session->name, request_name(session->msg.header.request));
 		stop_touched(session);
-		if (!session->stopping && !finish_message(session))
+		session->waiting = session->stopping > 0;
+		if (!session->waiting && !finish_message(session))
 			return false;
 	}
 	return true;
 }
 
-bool vhost_session_queue_stopped(struct vhost_session *session, uint32_t index, uint16_t base)
+bool vhost_session_queue_stopped(struct vhost_session *session, uint32_t index, uint32_t base)
 {
 	struct vhost_vring *vring = &session->vring[index];
 
 	vring->running = false;
 	vring->base = base;
+	vring->based = true;
+	vring->was_based = false;
 	if (--session->stopping > 0)
 		return true;
 	if (session->closing)
 		return false;
-	return finish_message(session) && vhost_session_readable(session);
+	if (session->waiting) {
+		session->waiting = false;
+		if (!finish_message(session))
+			return false;
+	}
+	if (session->pausing) {
+		/* Those that the message did not touch. */
+		stop_all(session);
+		return true;
+	}
+	/* Those of a pause that was called off. */
+	start_ready_vrings(session);
+	return vhost_session_readable(session);
+}
+
+bool vhost_session_pause(struct vhost_session *session)
+{
+	session->pausing = true;
+	if (!session->stopping)
+		stop_all(session);
+	return session->stopping == 0;
+}
+
+void vhost_session_resume(struct vhost_session *session)
+{
+	session->pausing = false;
+	if (!session->stopping)
+		start_ready_vrings(session);
+}
+
+bool vhost_session_lost_memory(struct vhost_session *session)
+{
+	const struct memmap_region *region = memmap_lost(&session->memory);
+
+	if (session->closing)
+		return false;
+	if (!region && memguard_lost(session->log.guard)) {
+		log_error("disk %s: the front end's dirty log is gone: its file was shrunk while it was shared; "
+			  "connection closed",
+			  session->name);
+		return true;
+	}
+	if (session->inflight.at && memguard_lost(session->inflight.guard)) {
+		log_error("disk %s: the in-flight region is gone: its file was shrunk while it was shared; connection "
+			  "closed",
+			  session->name);
+		return true;
+	}
+	if (!region)
+		return false;
+	log_error("disk %s: the front end's memory at 0x%" PRIx64 " (0x%" PRIx64
+		  " bytes) is gone: its file was shrunk while it was shared, or no huge page was left for it; "
+		  "connection closed",
+		  session->name, region->guest, region->size);
+	return true;
 }
 
 bool vhost_session_close(struct vhost_session *session)
@@ -228,21 +300,23 @@ bool vhost_session_close(struct vhost_session *session)
 	/* Queues that a message has asked to stop are on their way already. */
 	if (session->stopping)
 		return false;
-	for (uint32_t i = 0; i < session->vring_count; i++)
-		stop_vring(session, i);
+	stop_all(session);
 	return session->stopping == 0;
 }
 
 void vhost_session_free(struct vhost_session *session)
 {
 	vhost_memory_clear(session);
+	vhost_log_clear(session);
+	vhost_inflight_clear(session);
 	vhost_vrings_close(session);
 	session->ops->reset(session->device);
 	vhost_reader_free(&session->reader);
 	vhost_msg_close_fds(&session->msg);
 	if (session->backend_fd >= 0)
 		close(session->backend_fd);
-	close(session->socket);
+	if (session->socket >= 0)
+		close(session->socket);
 	free(session);
 }
 

@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "vhost/codec.h"
+#include "virtio/dirty_log.h"
 #include "virtio/memmap.h"
 #include "virtio/virtq.h"
 
@@ -29,6 +30,12 @@ struct vhost_queue_setup {
 	int err_fd;  /* eventfd or -1 */
 };
 
+/* How much a front end may have mapped at a time. */
+struct vhost_limits {
+	uint64_t memory;  /* bytes, from the beginning of each region's file */
+	uint32_t regions; /* up to MEMMAP_MAX_REGIONS */
+};
+
 struct vhost_ops {
 	/* virtio features offered (without VHOST_USER_F_PROTOCOL_FEATURES) and the number of queues. */
 	uint64_t (*features)(void *device);
@@ -47,25 +54,52 @@ struct vhost_ops {
 	/* Stop and drain; vhost_session_queue_stopped() follows, not before this returns. */
 	void (*queue_stop)(void *device, uint32_t index);
 
+	/* The front end has stopped the last queue (GET_VRING_BASE, status 0): it may hand the disk over. None runs. */
+	void (*all_stopped)(void *device);
+
 	/* Swap the call descriptor of a running queue, which owns fd from here on. */
 	void (*queue_set_call)(void *device, uint32_t index, int fd);
+
+	/* Optional: without it, what fits is mapped. */
+	const struct vhost_limits *(*limits)(void *device);
 
 	/* Guest memory was mapped, or is about to be unmapped. No queue runs. */
 	void (*memory_changed)(void *device, void *base, uint64_t length, bool added);
 
-	/* Back to the state after power-on (RESET_DEVICE, status 0, end of the session). No queue runs. */
+	/* Back to the state after power-on (RESET_DEVICE, end of the session). No queue runs. */
 	void (*reset)(void *device);
 };
 
 struct vhost_vring {
 	uint32_t size;
-	uint16_t base;
+	uint32_t base; /* virtq_base(); of a ring that was never used if not based */
+	bool based;
+	bool was_based; /* before status 0, after which it is told where it was, but starts anew */
 	uint64_t desc, avail, used;
+	bool log;                     /* what the device writes into the used ring is logged, */
+	uint64_t log_guest;           /* as if it were written from this guest address on */
 	int kick_fd, call_fd, err_fd; /* the session's own; the queue gets duplicates */
 	bool started;                 /* SET_VRING_KICK has come, GET_VRING_BASE has not */
 	bool enabled;
 	bool running;  /* the queue has been started and has not stopped yet */
 	bool rejected; /* could not be started as it is set up; said once */
+};
+
+/* The dirty log as SET_LOG_BASE and SET_LOG_FD have it. */
+struct vhost_log {
+	struct dirty_log dirty;
+	struct memguard *guard;  /* of the mapping that dirty.bits lies in; NULL: none */
+	struct vhost_log_msg at; /* where it is in the file, */
+	int fd;                  /* which stays open while there is a guard */
+	bool missing;            /* queues wait for one that covers guest memory */
+};
+
+/* The in-flight region (virtio/inflight.h). */
+struct vhost_inflight {
+	struct vhost_inflight_msg as; /* as SET_INFLIGHT_FD has it */
+	int fd;                       /* with which it came, or -1 */
+	char *at;                     /* NULL: there is none */
+	struct memguard *guard;
 };
 
 struct vhost_session {
@@ -76,12 +110,19 @@ struct vhost_session {
 	struct vhost_reader reader;
 	struct vhost_msg msg; /* being worked on */
 	unsigned stopping;    /* queues still to stop before it goes on */
+	unsigned refused;     /* messages so far */
+	bool waiting;         /* msg waits for queues to stop */
+	bool pausing;         /* vhost_session_pause() was called, and nothing since */
 	bool closing;
+	int reply_fd;   /* goes with the reply to msg, and is closed then; or -1 */
 	int backend_fd; /* channel for our own requests, or -1 */
 	uint64_t features, protocol_features;
 	uint8_t status;
 	uint32_t vring_count;
 	struct memmap memory;
+	uint64_t memory_version; /* another after each change of memory; no two sessions have the same */
+	struct vhost_log log;
+	struct vhost_inflight inflight;
 	struct vhost_vring vring[VHOST_MAX_QUEUES];
 };
 
@@ -95,6 +136,12 @@ struct vhost_session *vhost_session_new(int socket, const char *name, const stru
  */
 bool vhost_session_readable(struct vhost_session *session);
 
+/*
+ * The front end has taken away memory that we have mapped, so that the session
+ * is over: true, once, with a line in the log; vhost_session_close() is next.
+ */
+bool vhost_session_lost_memory(struct vhost_session *session);
+
 /* The session waits for queues to stop and wants no vhost_session_readable(). */
 static inline bool vhost_session_busy(const struct vhost_session *session)
 {
@@ -103,9 +150,26 @@ static inline bool vhost_session_busy(const struct vhost_session *session)
 
 /*
  * A queue that vhost_ops.queue_stop() was called for has stopped with this
- * next available index. Same result as vhost_session_readable().
+ * virtq_base(). Same result as vhost_session_readable().
  */
-bool vhost_session_queue_stopped(struct vhost_session *session, uint32_t index, uint16_t base);
+bool vhost_session_queue_stopped(struct vhost_session *session, uint32_t index, uint32_t base);
+
+/*
+ * Stop and drain all queues once the message under way is done, start none and
+ * read nothing more. True: it is paused. False: it will be, once
+ * vhost_session_queue_stopped() has been called for the queues under way; that
+ * may end the session instead. In a paused session the back end's side of each
+ * ring is where vring.base says, and guest memory is not touched.
+ */
+bool vhost_session_pause(struct vhost_session *session);
+
+static inline bool vhost_session_paused(const struct vhost_session *session)
+{
+	return session->pausing && session->stopping == 0;
+}
+
+/* Go on. What the front end has sent meanwhile waits in its socket. */
+void vhost_session_resume(struct vhost_session *session);
 
 /*
  * End the session. True: it is closed, and vhost_session_free() is next. False:

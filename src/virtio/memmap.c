@@ -60,22 +60,29 @@ int memmap_remove(struct memmap *map, uint64_t guest, uint64_t size, uint64_t us
 	return -ENOENT;
 }
 
+/* Up to so many regions are looked at one after the other: a guest usually has two or three that matter. */
+#define FEW_REGIONS 8
+
 void *memmap_search(const struct memmap *map, uint32_t *hint, uint64_t guest, uint64_t *length)
 {
-	uint32_t at = upper_bound(map, guest);
-	const struct memmap_region *region;
-	uint64_t offset;
+	uint32_t end = map->count, at = 0;
 
-	if (at == 0)
-		return NULL;
-	region = &map->region[at - 1];
-	offset = guest - region->guest;
-	if (offset >= region->size)
-		return NULL;
-	*hint = at - 1;
-	if (*length > region->size - offset)
-		*length = region->size - offset;
-	return region->host + offset;
+	if (end > FEW_REGIONS) {
+		end = upper_bound(map, guest);
+		at = end ? end - 1 : 0;
+	}
+	for (; at < end; at++) {
+		const struct memmap_region *region = &map->region[at];
+		uint64_t offset = guest - region->guest;
+
+		if (offset >= region->size)
+			continue;
+		*hint = at;
+		if (*length > region->size - offset)
+			*length = region->size - offset;
+		return region->host + offset;
+	}
+	return NULL;
 }
 
 void *memmap_user(const struct memmap *map, uint64_t user, uint64_t length)
@@ -86,6 +93,24 @@ void *memmap_user(const struct memmap *map, uint64_t user, uint64_t length)
 
 		if (offset < region->size && length <= region->size - offset)
 			return region->host + offset;
+	}
+	return NULL;
+}
+
+uint64_t memmap_user_to_guest(const struct memmap *map, uint64_t user)
+{
+	uint32_t i = 0;
+
+	while (user - map->region[i].user >= map->region[i].size)
+		i++;
+	return map->region[i].guest + (user - map->region[i].user);
+}
+
+const struct memmap_region *memmap_lost(const struct memmap *map)
+{
+	for (uint32_t i = 0; i < map->count; i++) {
+		if (memguard_lost(map->region[i].guard))
+			return &map->region[i];
 	}
 	return NULL;
 }

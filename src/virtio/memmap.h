@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/memguard.h"
 
 /*
  * The map from guest physical addresses to our mapping of guest memory. It is
@@ -17,12 +18,13 @@
 #define MEMMAP_MAX_REGIONS 256
 
 struct memmap_region {
-	uint64_t guest;      /* guest physical address */
-	uint64_t size;       /* bytes */
-	uint64_t user;       /* the same memory in the front end's address space */
-	char *host;          /* and in ours */
-	void *mapping;       /* what to munmap(2): host lies inside it */
-	size_t mapping_size; /* bytes */
+	uint64_t guest;         /* guest physical address */
+	uint64_t size;          /* bytes */
+	uint64_t user;          /* the same memory in the front end's address space */
+	char *host;             /* and in ours */
+	struct memguard *guard; /* of the mapping in which host lies; NULL: it is our own memory */
+	uint64_t offset;        /* of the first byte in the file */
+	int fd;                 /* the file, for whoever maps it anew; the mapper's */
 };
 
 struct memmap {
@@ -60,7 +62,13 @@ static inline void *memmap_guest(const struct memmap *map, uint32_t *hint, uint6
 	return memmap_search(map, hint, guest, length);
 }
 
+/* A region whose memory the front end has taken away (base/memguard.h), NULL while there is none. Any thread. */
+const struct memmap_region *memmap_lost(const struct memmap *map);
+
 /* Translate length bytes at an address of the front end's. NULL unless one region holds them all. */
 void *memmap_user(const struct memmap *map, uint64_t user, uint64_t length);
+
+/* The guest physical address of a byte that memmap_user() finds. */
+uint64_t memmap_user_to_guest(const struct memmap *map, uint64_t user);
 
 #endif

@@ -44,9 +44,9 @@ uint64_t blk_features(const struct blk *blk)
 {
 	const struct storage_info *info = &blk->storage->info;
 	uint64_t features = BIT(VIRTIO_F_VERSION_1) | BIT(VIRTIO_RING_F_INDIRECT_DESC) | BIT(VIRTIO_RING_F_EVENT_IDX) |
-			    BIT(VIRTIO_BLK_F_SIZE_MAX) | BIT(VIRTIO_BLK_F_SEG_MAX) | BIT(VIRTIO_BLK_F_BLK_SIZE) |
-			    BIT(VIRTIO_BLK_F_TOPOLOGY) | BIT(VIRTIO_BLK_F_FLUSH) | BIT(VIRTIO_BLK_F_CONFIG_WCE) |
-			    BIT(VIRTIO_BLK_F_MQ);
+			    BIT(VIRTIO_F_RING_PACKED) | BIT(VIRTIO_BLK_F_SIZE_MAX) | BIT(VIRTIO_BLK_F_SEG_MAX) |
+			    BIT(VIRTIO_BLK_F_BLK_SIZE) | BIT(VIRTIO_BLK_F_TOPOLOGY) | BIT(VIRTIO_BLK_F_FLUSH) |
+			    BIT(VIRTIO_BLK_F_CONFIG_WCE) | BIT(VIRTIO_BLK_F_MQ);
 
 	if (info->read_only)
 		features |= BIT(VIRTIO_BLK_F_RO);
@@ -167,5 +167,19 @@ void blk_read_counters(const struct blk *blk, struct blk_counters *device, struc
 		add_counter(&queues->kicks, &queue->kicks);
 		add_counter(&queues->calls, &queue->calls);
 		add_counter(&queues->broken, &queue->broken);
+		add_counter(&queues->moves, &queue->moves);
+		add_counter(&queues->moves_given_up, &queue->moves_given_up);
+		if (__atomic_load_n(&queue->move_pause_max_ns, __ATOMIC_RELAXED) > queues->move_pause_max_ns)
+			queues->move_pause_max_ns = queue->move_pause_max_ns;
 	}
+}
+
+void blk_restore(struct blk *blk, bool writeback, const struct blk_counters *device,
+		 const struct queue_counters *queues)
+{
+	blk->writeback = writeback;
+	update_stable_writes(blk);
+	/* Only sums are looked at. */
+	blk->queue[0].counters = *device;
+	blk->queue[0].queue.counters = *queues;
 }

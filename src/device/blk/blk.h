@@ -61,6 +61,13 @@ void blk_reset(struct blk *blk);
 /* Sum over all queues. */
 void blk_read_counters(const struct blk *blk, struct blk_counters *device, struct queue_counters *queues);
 
+/*
+ * Go on where the device of another process was: features have been set, no
+ * queue runs, nothing was counted yet.
+ */
+void blk_restore(struct blk *blk, bool writeback, const struct blk_counters *device,
+		 const struct queue_counters *queues);
+
 extern const struct queue_device_ops blk_queue_ops;
 
 #endif

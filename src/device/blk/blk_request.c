@@ -29,9 +29,21 @@ static const struct blk *blk_of(const struct blk_request *request)
 	return request->base.queue->device;
 }
 
+/* In the dirty log goes all that a read may have written, also where it failed. */
+static void log_written(const struct blk_request *request)
+{
+	struct virtq *vq = &request->base.queue->vq;
+	const struct virtq_chain *chain = &request->base.chain;
+
+	virtq_log_written(vq, chain, 0, request->written);
+	virtq_log_written(vq, chain, chain->writable_bytes, 1);
+}
+
 static void answer(struct blk_request *request, uint8_t status, uint32_t written)
 {
 	*(volatile uint8_t *)request->status = status;
+	if (__builtin_expect(request->base.queue->vq.log != NULL, 0))
+		log_written(request);
 	request_done(&request->base, written + 1);
 }
 
@@ -135,6 +147,7 @@ static void get_id(struct blk_request *request)
 	size_t length = io->length < VIRTIO_BLK_ID_BYTES ? io->length : VIRTIO_BLK_ID_BYTES;
 
 	iov_scatter(io->iov, io->iov_count, blk_of(request)->serial, length);
+	request->written = (uint32_t)length;
 	answer(request, VIRTIO_BLK_S_OK, (uint32_t)length);
 }
 
@@ -203,17 +216,34 @@ static void change_ranges(struct blk_request *request, enum storage_op op, bool 
 		submit_range(request);
 }
 
-/* Cut the 16 bytes of the header off the readable segments, however they are split. */
+/* Read once, volatile, so that the compiler does not come back to guest memory for a field. */
+static void read_header(struct virtio_blk_outhdr *header, const void *at)
+{
+	typedef uint64_t __attribute__((may_alias, aligned(1))) word;
+	const volatile word *from = at;
+	const uint64_t words[] = {from[0], from[1]};
+
+	_Static_assert(sizeof(words) == sizeof(*header), "a header is two words");
+	memcpy(header, words, sizeof(words));
+}
+
+/* Cut the 16 bytes of the header off the readable segments: nearly always a segment of its own, but it may be split. */
 static int take_header(struct virtq_chain *chain, struct virtio_blk_outhdr *header)
 {
 	uint32_t count = chain->readable;
 
 	if (chain->readable_bytes < sizeof(*header))
 		return -EPROTO;
+	chain->readable_bytes -= sizeof(*header);
+	if (chain->iov[0].iov_len == sizeof(*header)) {
+		read_header(header, chain->iov[0].iov_base);
+		chain->iov++;
+		chain->readable--;
+		return 0;
+	}
 	iov_gather(chain->iov, count, header, sizeof(*header));
 	iov_advance(&chain->iov, &count, sizeof(*header));
 	chain->readable = (uint16_t)count;
-	chain->readable_bytes -= sizeof(*header);
 	return 0;
 }
 

@@ -95,7 +95,7 @@ static void test_everything(void **state)
 		      "s --no-event-idx --no-indirect --ring split --time 500ms --warm-up 1s --timeout 2s --cpu 0 "
 		      "--json"),
 		0);
-	assert_false(options.event_idx || options.indirect);
+	assert_false(options.event_idx || options.indirect || options.packed);
 	assert_int_equal(options.time_ns, 500000000);
 	assert_int_equal(options.warm_up_ns, 1000000000);
 	assert_int_equal(options.timeout_ns, 2000000000);
@@ -103,6 +103,9 @@ static void test_everything(void **state)
 	assert_int_equal(parse(&options, &err, "s --rw write-zeroes --unmap --pid 12 --huge-pages --force-writes"), 0);
 	assert_true(options.unmap && options.huge_pages && options.force_writes);
 	assert_int_equal(options.pid, 12);
+	assert_int_equal(parse(&options, &err, "s --ring packed --queue-size 100"), 0);
+	assert_true(options.packed);
+	assert_int_equal(options.queue_size, 100);
 	assert_int_equal(parse(&options, &err, "--help --depth 4"), 0);
 	assert_true(options.help);
 	assert_int_equal(parse(&options, &err, "-h"), 0);
@@ -122,8 +125,9 @@ static void test_bad_values(void **state)
 		{"--depth=ten s", "--depth=ten", "1 to 4096"},
 		{"--queues=1000 s", "--queues=1000", "1 to 256"},
 		{"--queue-size=100 s", "--queue-size=100", "power of two"},
-		{"--ring=packed s", "--ring=packed", "not supported by this version"},
-		{"--ring=round s", "--ring=round", "split"},
+		{"--ring=round s", "--ring=round", "split or packed"},
+		{"--queue-size=3 --ring=packed s", "--queue-size=3", "32768"},
+		{"--queue-size=32769 --ring=packed s", "--queue-size=32769", "32768"},
 		{"--mode=fast s", "--mode=fast", "polled or event"},
 		{"--rate=-5 s", "--rate=-5", "20k"},
 		{"--time=forever s", "--time=forever", "10s"},

@@ -161,6 +161,13 @@ static void test_procstat(void **state)
 	} while (after.user_s - before.user_s < 0.03);
 	used = bench_procstat_between(&before, &after);
 	assert_true(used.valid && used.user_s >= 0.03);
+	/* Exact, where ticks are not: no more than a tick apart, and what is less than a tick is seen. */
+	assert_true(used.cpu_s > 0 && used.cpu_s > used.user_s - 0.03);
+	before = after;
+	for (unsigned i = 0; i < 100000; i++)
+		work += i;
+	bench_procstat_read(&after, getpid());
+	assert_true(after.cpu_s > before.cpu_s);
 	bench_procstat_read(&after, 0);
 	assert_false(after.valid);
 	assert_false(bench_procstat_between(&before, &after).valid);

@@ -31,6 +31,7 @@ static void defaults(void **state)
 	assert_int_equal(config->workers, 1);
 	assert_false(config->pinned);
 	assert_int_equal(config->poll_max_us, 20);
+	assert_int_equal(config->placement, PLACEMENT_ADAPTIVE);
 	assert_int_equal(config->log_level, 0);
 	assert_int_equal(config->disk_count, 1);
 	assert_string_equal(disk->name, "a");
@@ -40,12 +41,17 @@ static void defaults(void **state)
 	assert_int_equal(disk->null_size, 0);
 	assert_string_equal(disk->serial, "");
 	assert_int_equal(disk->cache, STORAGE_CACHE_NONE);
+	assert_int_equal(disk->lock, CONFIG_LOCK_ALWAYS);
 	assert_false(disk->read_only);
 	assert_true(disk->discard);
 	assert_int_equal(disk->queues, 16);
 	assert_int_equal(disk->queue_size_max, 1024);
+	assert_int_equal(disk->policy.poll, POLL_ADAPTIVE);
+	assert_int_equal(disk->policy.coalesce_ns, 10000);
+	assert_int_equal(disk->policy.coalesce_count, 32);
 	assert_int_equal(disk->fault_count, 0);
 	assert_false(disk->has_delay);
+	assert_null(disk->record);
 	config_free(config);
 }
 
@@ -54,12 +60,17 @@ static void every_key(void **state)
 	struct config *config = loaded("workers: 3\n"
 				       "worker-cpus: [0-1, \"2\", '4,6-7']\n"
 				       "poll-max-us: 0\n"
+				       "placement: spread\n"
 				       "log-level: debug\n" GOOD_DISK "    serial: S/N 0001\n"
 				       "    cache: directsync\n"
+				       "    lock: running\n"
 				       "    read-only: true\n"
 				       "    discard: false\n"
 				       "    queues: 64\n"
-				       "    queue-size-max: 32768\n");
+				       "    queue-size-max: 32768\n"
+				       "    polling: event\n"
+				       "    coalesce-us: 0\n"
+				       "    coalesce-count: 1\n");
 	const struct config_disk *disk = &config->disks[0];
 
 	(void)state;
@@ -71,13 +82,18 @@ static void every_key(void **state)
 	assert_int_equal(CPU_COUNT(&config->worker_cpus[2]), 3);
 	assert_true(CPU_ISSET(7, &config->worker_cpus[2]));
 	assert_int_equal(config->poll_max_us, 0);
+	assert_int_equal(config->placement, PLACEMENT_SPREAD);
 	assert_int_equal(config->log_level, LOG_LEVEL_DEBUG);
 	assert_string_equal(disk->serial, "S/N 0001");
 	assert_int_equal(disk->cache, STORAGE_CACHE_DIRECTSYNC);
+	assert_int_equal(disk->lock, CONFIG_LOCK_RUNNING);
 	assert_true(disk->read_only);
 	assert_false(disk->discard);
 	assert_int_equal(disk->queues, 64);
 	assert_int_equal(disk->queue_size_max, 32768);
+	assert_int_equal(disk->policy.poll, POLL_NEVER);
+	assert_int_equal(disk->policy.coalesce_ns, 0);
+	assert_int_equal(disk->policy.coalesce_count, 1);
 	config_free(config);
 }
 
@@ -171,15 +187,17 @@ static void fault_rules(void **state)
 
 static void delays(void **state)
 {
-	struct config *config = loaded(GOOD_DISK "    delay: {on: [read], distribution: normal, mean-us: 120.5, "
-						 "spread-us: 30}\n"
-						 "  - {name: b, socket: /b, file: /b, delay: {mean-us: 100}}\n"
-						 "  - {name: c, socket: /c, file: /c, delay: {mean-us: 9, "
-						 "distribution: pareto}}\n");
+	struct config *config =
+		loaded(GOOD_DISK "    delay: {on: [read], distribution: normal, mean-us: 120.5, "
+				 "spread-us: 30}\n"
+				 "  - {name: b, socket: /b, file: /b, delay: {mean-us: 100}, record: /b.rec}\n"
+				 "  - {name: c, socket: /c, file: /c, delay: {mean-us: 9, "
+				 "distribution: pareto}}\n");
 	const struct storage_delay_options *delay = &config->disks[0].delay;
 
 	(void)state;
 	assert_true(config->disks[0].has_delay);
+	assert_string_equal(config->disks[1].record, "/b.rec");
 	assert_int_equal(delay->ops, 1 << STORAGE_READ);
 	assert_int_equal(delay->kind, STORAGE_DELAY_NORMAL);
 	assert_true(delay->mean_us == 120.5);

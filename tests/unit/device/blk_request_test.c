@@ -73,11 +73,9 @@ static void back_ends_see_guest_memory(void **state)
 	char data[1024] = {0};
 
 	assert_outcome(blk_out(rig, 0, data, sizeof(data)), VIRTIO_BLK_S_OK, 1);
-	assert_ptr_equal(rig->recorder.record[0].first.iov_base,
-			 guest_at(&rig->rig.guest, rig->driver.ring.desc[1].addr));
+	assert_ptr_equal(rig->recorder.record[0].first.iov_base, blk_rig_data(rig));
 	assert_outcome(blk_in(rig, 0, sizeof(data)), VIRTIO_BLK_S_OK, sizeof(data) + 1);
-	assert_ptr_equal(rig->recorder.record[1].first.iov_base,
-			 guest_at(&rig->rig.guest, rig->driver.ring.desc[1].addr));
+	assert_ptr_equal(rig->recorder.record[1].first.iov_base, blk_rig_answer(rig));
 }
 
 /* Cut header, data and status wherever one can: a driver may frame its messages as it likes (2.7.4.1). */

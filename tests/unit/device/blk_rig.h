@@ -57,6 +57,8 @@ void blk_must_break(struct blk_rig *rig, const struct layout *layout, const char
 
 /* Where in our memory the data behind a header lies that has a piece of its own. */
 void *blk_rig_data(const struct blk_rig *rig);
+/* And where the first that the device writes goes. */
+void *blk_rig_answer(const struct blk_rig *rig);
 
 /* The usual requests. */
 struct outcome blk_in(struct blk_rig *rig, uint64_t sector, uint32_t length);

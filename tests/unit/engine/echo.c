@@ -56,15 +56,13 @@ void echo_queue(struct queue *queue, unsigned index, struct storage *storage)
 void load_create(struct load *load, struct driver *driver, uint64_t data, unsigned slots)
 {
 	*load = (struct load){.driver = driver, .data = data, .slots = slots, .next_tag = 1};
-	assert_true(slots <= LOAD_MOST_SLOTS && slots * 2 <= driver->ring.size);
-	for (unsigned i = 0; i < slots; i++) {
-		hand_ring_write(&driver->ring, 2 * i, data + 16 * i, 8, VRING_DESC_F_NEXT, (uint16_t)(2 * i + 1));
-		hand_ring_write(&driver->ring, 2 * i + 1, data + 16 * i + 8, 8, VRING_DESC_F_WRITE, 0);
-	}
+	assert_true(slots <= LOAD_MOST_SLOTS &&
+		    slots * 2 <= (driver->packed ? driver->packed_ring.size : driver->ring.size));
 }
 
 uint16_t load_offer_tag(struct load *load, uint64_t tag)
 {
+	struct vring_desc chain[2] = {{.len = 8}, {.len = 8, .flags = VRING_DESC_F_WRITE}};
 	uint64_t *bytes;
 	unsigned slot = 0;
 
@@ -76,7 +74,9 @@ uint16_t load_offer_tag(struct load *load, uint64_t tag)
 	bytes = guest_at(&load->driver->rig->guest, load->data + 16 * slot);
 	bytes[0] = tag;
 	bytes[1] = 0;
-	hand_ring_offer(&load->driver->ring, (uint16_t)(2 * slot));
+	chain[0].addr = load->data + 16 * slot;
+	chain[1].addr = chain[0].addr + 8;
+	driver_put(load->driver, chain, 2, (uint16_t)(2 * slot));
 	return (uint16_t)(2 * slot);
 }
 
@@ -112,7 +112,7 @@ unsigned load_collect(struct load *load)
 	struct vring_used_elem element;
 	unsigned collected = 0;
 
-	for (; hand_ring_collect(&load->driver->ring, &element); collected++)
+	for (; driver_collect(load->driver, &element); collected++)
 		check_element(load, element);
 	return collected;
 }

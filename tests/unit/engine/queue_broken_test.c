@@ -7,6 +7,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+
 enum { BAD, GOOD, QUEUES };
 
 struct fixture {
@@ -49,14 +51,30 @@ static int tear_down(void **state)
 	return 0;
 }
 
+/* A chain of the bad driver's, as it is. */
+static void put(struct fixture *f, uint32_t length, uint16_t flags, uint16_t head)
+{
+	const struct vring_desc desc = hand_desc(GUEST_DATA, length, flags, 0);
+
+	driver_put(&f->driver[BAD], &desc, 1, head);
+}
+
 static void a_head_given_twice(struct fixture *f)
 {
-	hand_ring_offer(&f->driver[BAD].ring, load_offer_tag(&f->load[BAD], f->load[BAD].next_tag++));
+	const uint16_t head = load_offer_tag(&f->load[BAD], f->load[BAD].next_tag++);
+
+	if (f->driver[BAD].packed)
+		put(f, 8, 0, head);
+	else
+		hand_ring_offer(&f->driver[BAD].ring, head);
 }
 
 static void a_head_beyond_the_ring(struct fixture *f)
 {
-	hand_ring_offer(&f->driver[BAD].ring, 64);
+	if (f->driver[BAD].packed)
+		put(f, 8, 0, 64);
+	else
+		hand_ring_offer(&f->driver[BAD].ring, 64);
 }
 
 static void an_index_too_far_ahead(struct fixture *f)
@@ -73,22 +91,44 @@ static void a_loop(struct fixture *f)
 	hand_ring_offer(&f->driver[BAD].ring, 60);
 }
 
+/* Its successor is none that was made available, now or later. */
+static void a_chain_without_an_end(struct fixture *f)
+{
+	put(f, 8, VRING_DESC_F_NEXT, 60);
+	hand_packed_skip(&f->driver[BAD].packed_ring);
+}
+
+static void a_buffer_of_length_0(struct fixture *f)
+{
+	put(f, 0, 0, 60);
+}
+
 /* The device's own rules. */
 static void a_chain_that_the_device_refuses(struct fixture *f)
 {
-	hand_ring_write(&f->driver[BAD].ring, 60, GUEST_DATA, 7, 0, 0);
-	hand_ring_offer(&f->driver[BAD].ring, 60);
+	put(f, 7, 0, 60);
 }
 
-static const struct {
+struct crime {
 	void (*commit)(struct fixture *f);
 	const char *cause;
 	bool hides; /* what was offered just before it, too */
-} crimes[] = {
+};
+
+static const struct crime split_crimes[] = {
 	{a_head_given_twice, "made available twice", false},
 	{a_head_beyond_the_ring, "starts beyond the descriptor table", false},
 	{an_index_too_far_ahead, "ahead by more than the queue size", true},
 	{a_loop, "a loop", false},
+	{a_buffer_of_length_0, "length 0", false},
+	{a_chain_that_the_device_refuses, "not a chain of this test", false},
+};
+
+static const struct crime packed_crimes[] = {
+	{a_head_given_twice, "made available twice", false},
+	{a_head_beyond_the_ring, "id that is not below the queue size", false},
+	{a_chain_without_an_end, "was not made available", false},
+	{a_buffer_of_length_0, "length 0", false},
 	{a_chain_that_the_device_refuses, "not a chain of this test", false},
 };
 
@@ -99,7 +139,7 @@ static void serve_good_queue(struct fixture *f)
 	load_drain(&f->load[GOOD]);
 }
 
-static void break_and_look_around(struct fixture *f, unsigned i)
+static void break_and_look_around(struct fixture *f, const struct crime *crime, unsigned times)
 {
 	struct driver *bad = &f->driver[BAD];
 	const uint64_t before = f->load[BAD].completed;
@@ -108,9 +148,9 @@ static void break_and_look_around(struct fixture *f, unsigned i)
 	/* Some good ones are in flight, and good ones follow the bad one. */
 	load_offer(&f->load[BAD], 3);
 	driver_kick(bad);
-	if (crimes[i].hides)
+	if (crime->hides)
 		load_drain(&f->load[BAD]);
-	crimes[i].commit(f);
+	crime->commit(f);
 	expected = (unsigned)(f->load[BAD].completed - before) + f->load[BAD].busy;
 	load_offer(&f->load[BAD], 2);
 	driver_kick(bad);
@@ -123,21 +163,24 @@ static void break_and_look_around(struct fixture *f, unsigned i)
 	load_collect(&f->load[BAD]);
 	assert_int_equal(f->load[BAD].completed - before, expected);
 	assert_int_equal(read_event(bad->err_fd), 1);
-	assert_int_equal(count_of(&f->queue[BAD].counters.broken), 1 + i);
+	assert_int_equal(count_of(&f->queue[BAD].counters.broken), times);
 	assert_int_equal(count_of(&f->queue[GOOD].counters.broken), 0);
 }
 
 static void one_breaks_the_other_works(void **state)
 {
+	const bool packed = rig_has_packed_rings();
+	const struct crime *crimes = packed ? packed_crimes : split_crimes;
+	const unsigned count = packed ? COUNT(packed_crimes) : COUNT(split_crimes);
 	struct fixture *f = *state;
 
 	driver_start(&f->driver[GOOD]);
-	for (unsigned i = 0; i < sizeof(crimes) / sizeof(crimes[0]); i++) {
+	for (unsigned i = 0; i < count; i++) {
 		const char *log;
 
 		driver_start(&f->driver[BAD]);
 		said_begin();
-		break_and_look_around(f, i);
+		break_and_look_around(f, &crimes[i], i + 1);
 		log = said_end();
 		assert_int_equal(said_lines(log, ""), 1);
 		assert_contains(log, crimes[i].cause);
@@ -163,11 +206,15 @@ static void a_broken_queue_does_not_keep_its_worker_awake(void **state)
 	for (unsigned kicks = 0; kicks < 2; kicks++) {
 		said_begin();
 		driver_start(&f->driver[BAD]);
-		an_index_too_far_ahead(f);
+		if (f->driver[BAD].packed)
+			a_head_beyond_the_ring(f);
+		else
+			an_index_too_far_ahead(f);
 		assert_int_equal(eventfd_write(f->driver[BAD].kick_fd, 1), 0);
 		wait_readable(f->driver[BAD].err_fd);
 		wait_asleep(f->rig.worker);
 		driver_stop(&f->driver[BAD]);
+		driver_forget(&f->driver[BAD]);
 		said_end();
 		read_event(f->driver[BAD].err_fd);
 	}

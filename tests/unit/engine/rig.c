@@ -17,7 +17,8 @@
 
 void rig_create(struct rig *rig, enum ring_profile best, uint32_t poll_max_us)
 {
-	const struct worker_options options = {.index = WORKER_INDEX, .poll_max_us = poll_max_us, .best_ring = best};
+	const struct worker_options options = {
+		.index = WORKER_INDEX, .poll_max_us = poll_max_us, .best_ring = best, .restrict_ring = true};
 	static bool calibrated;
 	struct error err = {0};
 
@@ -27,7 +28,7 @@ void rig_create(struct rig *rig, enum ring_profile best, uint32_t poll_max_us)
 	guest_create(&rig->guest);
 	assert_int_equal(mailbox_init(&rig->control), 0);
 	rig->worker = worker_create(&options, &err);
-	if (!rig->worker)
+	if (!rig->worker || worker_start(rig->worker, &err) < 0)
 		fail_msg("%s", err.text);
 }
 
@@ -95,11 +96,23 @@ void rig_let_worker_turn(struct rig *rig)
 	sem_destroy(&marker.passed);
 }
 
+bool rig_has_packed_rings(void)
+{
+	const char *ring = getenv("RING");
+
+	return ring && strcmp(ring, "packed") == 0;
+}
+
 void driver_create(struct driver *driver, struct rig *rig, struct queue *queue, uint64_t at, uint32_t size,
 		   uint16_t start)
 {
-	*driver = (struct driver){.rig = rig, .queue = queue, .event_idx = true, .kicked = start};
-	hand_ring_create(&driver->ring, &rig->guest, at, size, start);
+	*driver = (struct driver){.rig = rig, .queue = queue, .event_idx = true, .packed = rig_has_packed_rings()};
+	if (driver->packed)
+		hand_packed_create(&driver->packed_ring, &rig->guest, at, size, (uint16_t)(start % size), true);
+	else
+		hand_ring_create(&driver->ring, &rig->guest, at, size, start);
+	driver->kicked = driver->packed ? driver->packed_ring.avail : start;
+	driver->kicked_wrap = true;
 	driver->kick_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	driver->call_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	driver->err_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -123,10 +136,15 @@ static int duplicate(int fd)
 	return fd < 0 ? -1 : dup(fd);
 }
 
-void driver_start_at(struct driver *driver, uint16_t base)
+static struct virtq_setup driver_ring(const struct driver *driver)
+{
+	return driver->packed ? hand_packed_setup(&driver->packed_ring) : hand_ring_setup(&driver->ring);
+}
+
+void driver_start_at(struct driver *driver, uint32_t base)
 {
 	struct queue_setup setup = {
-		.ring = hand_ring_setup(&driver->ring),
+		.ring = driver_ring(driver),
 		.kick_fd = duplicate(driver->kick_fd),
 		.call_fd = duplicate(driver->call_fd),
 		.err_fd = duplicate(driver->err_fd),
@@ -141,7 +159,7 @@ void driver_start_at(struct driver *driver, uint16_t base)
 
 void driver_start(struct driver *driver)
 {
-	driver_start_at(driver, driver->ring.offered);
+	driver_start_at(driver, driver_ring(driver).base);
 }
 
 /* Queues that have stopped and whose drivers have not noticed. */
@@ -175,34 +193,70 @@ bool driver_has_stopped(const struct driver *driver)
 	return find_stopped(driver->queue) != NULL;
 }
 
-uint16_t driver_wait_stopped(struct driver *driver)
+uint32_t driver_wait_stopped(struct driver *driver)
 {
 	while (!driver_has_stopped(driver))
 		rig_run_control(driver->rig);
 	*find_stopped(driver->queue) = NULL;
-	return driver->queue->vq.avail_next;
+	return virtq_base(&driver->queue->vq);
 }
 
-uint16_t driver_stop(struct driver *driver)
+uint32_t driver_stop(struct driver *driver)
 {
 	driver_ask_to_stop(driver);
 	return driver_wait_stopped(driver);
 }
 
-void driver_kick(struct driver *driver)
+void driver_forget(struct driver *driver)
+{
+	struct hand_packed *ring = &driver->packed_ring;
+
+	if (driver->packed) {
+		hand_packed_create(ring, ring->guest, ring->desc_at, ring->size, ring->avail, ring->avail_wrap);
+		driver->kicked = ring->avail;
+		driver->kicked_wrap = ring->avail_wrap;
+	}
+}
+
+/* By steps: whether the place that the device waits for was passed since the last kick (virtio 1.2, 2.8.10). */
+static bool wanted_by_packed(struct driver *driver)
+{
+	const struct hand_packed *ring = &driver->packed_ring;
+	const uint32_t word = __atomic_load_n((const uint32_t *)ring->device, __ATOMIC_RELAXED);
+	const struct vring_packed_desc_event wish = {.off_wrap = (uint16_t)word, .flags = (uint16_t)(word >> 16)};
+	bool wanted = wish.flags == VRING_PACKED_EVENT_FLAG_ENABLE;
+
+	while (driver->kicked != ring->avail || driver->kicked_wrap != ring->avail_wrap) {
+		wanted = wanted || (wish.flags == VRING_PACKED_EVENT_FLAG_DESC &&
+				    wish.off_wrap == (driver->kicked | (driver->kicked_wrap ? 0x8000 : 0)));
+		if (++driver->kicked == ring->size) {
+			driver->kicked = 0;
+			driver->kicked_wrap = !driver->kicked_wrap;
+		}
+	}
+	return wanted;
+}
+
+static bool wanted_by_split(struct driver *driver)
 {
 	struct hand_ring *ring = &driver->ring;
+	const uint16_t before = driver->kicked;
+
+	driver->kicked = ring->offered;
+	if (driver->event_idx)
+		return vring_need_event(__atomic_load_n(hand_ring_avail_event(ring), __ATOMIC_RELAXED), ring->offered,
+					before);
+	return !(__atomic_load_n(&ring->used->flags, __ATOMIC_RELAXED) & VRING_USED_F_NO_NOTIFY);
+}
+
+void driver_kick(struct driver *driver)
+{
 	bool wanted;
 
 	/* Pairs with the device's between saying whether it wants kicks and looking once more (virtio 1.2, 2.7.13.4).
 	 */
 	__atomic_thread_fence(__ATOMIC_SEQ_CST);
-	if (driver->event_idx)
-		wanted = vring_need_event(__atomic_load_n(hand_ring_avail_event(ring), __ATOMIC_RELAXED), ring->offered,
-					  driver->kicked);
-	else
-		wanted = !(__atomic_load_n(&ring->used->flags, __ATOMIC_RELAXED) & VRING_USED_F_NO_NOTIFY);
-	driver->kicked = ring->offered;
+	wanted = driver->packed ? wanted_by_packed(driver) : wanted_by_split(driver);
 	if (wanted && driver->kick_fd >= 0)
 		assert_int_equal(eventfd_write(driver->kick_fd, 1), 0);
 }
@@ -213,17 +267,63 @@ void driver_offer(struct driver *driver, uint16_t head)
 	driver_kick(driver);
 }
 
+void driver_put(struct driver *driver, const struct vring_desc *chain, unsigned count, uint16_t head)
+{
+	struct vring_packed_desc packed[160];
+
+	assert_true(count <= sizeof(packed) / sizeof(packed[0]));
+	for (unsigned i = 0; i < count; i++) {
+		const uint16_t flags = (uint16_t)(chain[i].flags | (i + 1 < count ? VRING_DESC_F_NEXT : 0));
+
+		if (driver->packed)
+			packed[i] = (struct vring_packed_desc){chain[i].addr, chain[i].len, 0, chain[i].flags};
+		else
+			hand_ring_write(&driver->ring, head + i, chain[i].addr, chain[i].len, flags,
+					(uint16_t)(head + i + 1));
+	}
+	if (driver->packed)
+		hand_packed_offer(&driver->packed_ring, packed, (uint16_t)count, head);
+	else
+		hand_ring_offer(&driver->ring, head);
+}
+
+bool driver_collect(struct driver *driver, struct vring_used_elem *element)
+{
+	struct vring_packed_desc used;
+
+	if (!driver->packed)
+		return hand_ring_collect(&driver->ring, element);
+	if (!hand_packed_collect(&driver->packed_ring, &used))
+		return false;
+	*element = (struct vring_used_elem){.id = used.id, .len = used.len};
+	return true;
+}
+
+/* Ask for a call at the next used element. */
+static void ask_for_call(struct driver *driver)
+{
+	struct hand_packed *ring = &driver->packed_ring;
+
+	if (driver->packed && driver->event_idx) {
+		__atomic_store_n((uint32_t *)ring->driver,
+				 ring->used | (ring->used_wrap ? 0x8000u : 0) |
+					 (uint32_t)VRING_PACKED_EVENT_FLAG_DESC << 16,
+				 __ATOMIC_RELEASE);
+	} else if (!driver->packed) {
+		__atomic_store_n(hand_ring_used_event(&driver->ring), driver->ring.seen, __ATOMIC_RELAXED);
+	}
+	/* Pairs with the device's between publishing and reading our wish (virtio 1.2, 2.7.7.2). */
+	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+}
+
 struct vring_used_elem driver_wait(struct driver *driver)
 {
-	struct hand_ring *ring = &driver->ring;
 	struct vring_used_elem element;
 
-	while (!hand_ring_collect(ring, &element)) {
+	while (!driver_collect(driver, &element)) {
 		read_event(driver->call_fd);
-		__atomic_store_n(hand_ring_used_event(ring), ring->seen, __ATOMIC_RELAXED);
-		/* Pairs with the device's between publishing and reading our wish (virtio 1.2, 2.7.7.2). */
-		__atomic_thread_fence(__ATOMIC_SEQ_CST);
-		if (hand_ring_collect(ring, &element))
+		ask_for_call(driver);
+		if (driver_collect(driver, &element))
 			break;
 		wait_readable(driver->call_fd);
 	}

@@ -3,7 +3,7 @@
 #define STRAIT_TESTS_ENGINE_RIG_H
 
 #include "engine/worker.h"
-#include "hand_ring.h"
+#include "hand_packed.h"
 #include "traces.h"
 
 /*
@@ -30,19 +30,26 @@ void rig_run_control(struct rig *rig);
 /* Return when the worker has looked everywhere at least once since the call. */
 void rig_let_worker_turn(struct rig *rig);
 
-/* The driver of one queue. */
+/* The driver of one queue. Its ring is split, or packed: then ring is not there. */
 struct driver {
 	struct rig *rig;
 	struct queue *queue;
 	struct hand_ring ring;
+	struct hand_packed packed_ring;
+	bool packed;
 	bool event_idx;
 	int kick_fd, call_fd, err_fd; /* the driver's ends; -1: has none */
-	uint16_t kicked;              /* ring.offered when the device was last told */
+	uint16_t kicked;              /* where the ring stood when the device was last told */
+	bool kicked_wrap;             /* and of a packed one the wrap counter */
 };
 
+/* The layout that drivers get: packed where the environment says RING=packed. */
+bool rig_has_packed_rings(void);
+
 /*
- * A driver with all three descriptors and a ring at guest address at. The
- * queue's ops, device, storage, name and index are set by the caller.
+ * A driver with all three descriptors and a ring at guest address at that
+ * begins at index start. The queue's ops, device, storage, name and index are
+ * set by the caller.
  */
 void driver_create(struct driver *driver, struct rig *rig, struct queue *queue, uint64_t at, uint32_t size,
 		   uint16_t start);
@@ -50,17 +57,25 @@ void driver_destroy(struct driver *driver);
 
 /* Start the queue where the driver stands, or where it was stopped. */
 void driver_start(struct driver *driver);
-void driver_start_at(struct driver *driver, uint16_t base);
+void driver_start_at(struct driver *driver, uint32_t base);
 
 /* Ask it to stop; wait for that; both. The result is where to go on. */
 void driver_ask_to_stop(struct driver *driver);
 bool driver_has_stopped(const struct driver *driver);
-uint16_t driver_wait_stopped(struct driver *driver);
-uint16_t driver_stop(struct driver *driver);
+uint32_t driver_wait_stopped(struct driver *driver);
+uint32_t driver_stop(struct driver *driver);
+
+/* After a stop: forget the chains that a broken queue did not give back. */
+void driver_forget(struct driver *driver);
 
 /* Kick, if the device asked for that. */
 void driver_kick(struct driver *driver);
-/* Offer a chain and kick. */
+/* Write a chain into descriptors from head on, which is its id, and make it available; NEXT is added. Kicks not. */
+void driver_put(struct driver *driver, const struct vring_desc *chain, unsigned count, uint16_t head);
+/* Fetch the next used element. False: none has come. */
+bool driver_collect(struct driver *driver, struct vring_used_elem *element);
+
+/* Offer a chain of a split ring and kick. */
 void driver_offer(struct driver *driver, uint16_t head);
 
 /* Fetch the next used element, sleeping on the call descriptor. */

@@ -6,7 +6,11 @@
 #include "rig.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 /* This kernel's set-up, with what an older one would have refused. */
 static struct {
@@ -87,6 +91,7 @@ static void each_kernel_gets_the_best_it_knows(void **state)
 			assert_int_equal(profile, RING_PLAIN);
 		assert_true(ring.sq.ring_entries >= 64);
 		assert_true(ring.cq.ring_entries >= 256);
+		assert_int_equal(ring_enable(&ring), 0);
 		assert_ring_works(&ring);
 		io_uring_queue_exit(&ring);
 	}
@@ -105,7 +110,87 @@ static void the_profile_said_is_the_profile_had(void **state)
 		assert_int_equal(!!(ring.flags & IORING_SETUP_DEFER_TASKRUN), profile == RING_DEFER_TASKRUN);
 		assert_int_equal(!!(ring.flags & IORING_SETUP_COOP_TASKRUN), profile == RING_COOP_TASKRUN);
 		assert_true(strlen(ring_profile_name(profile)) > 0);
+		assert_int_equal(ring_enable(&ring), 0);
 		assert_ring_works(&ring);
+		io_uring_queue_exit(&ring);
+	}
+}
+
+/* What an entry comes to, on a ring of its own. */
+static int result_of(struct io_uring *ring, void (*prepare)(struct io_uring_sqe *sqe))
+{
+	struct io_uring_cqe *cqe;
+	int result;
+
+	prepare(io_uring_get_sqe(ring));
+	assert_int_equal(io_uring_submit_and_wait(ring, 1), 1);
+	assert_int_equal(io_uring_peek_cqe(ring, &cqe), 0);
+	result = cqe->res;
+	io_uring_cqe_seen(ring, cqe);
+	return result;
+}
+
+static void prepare_open(struct io_uring_sqe *sqe)
+{
+	io_uring_prep_openat(sqe, AT_FDCWD, "/dev/null", O_RDONLY, 0);
+}
+
+static void prepare_mkdir(struct io_uring_sqe *sqe)
+{
+	io_uring_prep_mkdirat(sqe, AT_FDCWD, "/proc/none", 0700);
+}
+
+static void prepare_socket(struct io_uring_sqe *sqe)
+{
+	memset(sqe, 0, sizeof(*sqe));
+	sqe->opcode = 45; /* IORING_OP_SOCKET; liburing 2.3 has no function for it */
+	sqe->fd = AF_UNIX;
+	sqe->off = SOCK_STREAM;
+}
+
+static void prepare_connect(struct io_uring_sqe *sqe)
+{
+	static const struct sockaddr_un nobody = {.sun_family = AF_UNIX, .sun_path = "/none"};
+
+	io_uring_prep_connect(sqe, 0, (const struct sockaddr *)&nobody, sizeof(nobody));
+}
+
+static void prepare_drain(struct io_uring_sqe *sqe)
+{
+	io_uring_prep_nop(sqe);
+	sqe->flags = IOSQE_IO_DRAIN;
+}
+
+/* Of each operation that reaches beyond what is open: it works on a ring of all, and is refused on a restricted one. */
+static void a_restricted_ring_reaches_nothing_else(void **state)
+{
+	static void (*const escapes[])(struct io_uring_sqe * sqe) = {prepare_open, prepare_mkdir, prepare_socket,
+								     prepare_connect, prepare_drain};
+
+	(void)state;
+	for (int restricted = 0; restricted < 2; restricted++) {
+		enum ring_profile profile;
+		struct io_uring ring;
+		struct error err;
+		int fd;
+
+		assert_int_equal(ring_setup(&ring, 8, RING_DEFER_TASKRUN, &profile, &err), 0);
+		if (restricted)
+			assert_int_equal(ring_restrict(&ring), 0);
+		assert_int_equal(ring_enable(&ring), 0);
+		for (size_t i = 0; i < sizeof(escapes) / sizeof(escapes[0]); i++) {
+			fd = result_of(&ring, escapes[i]);
+			if (restricted)
+				assert_int_equal(fd, -EACCES);
+			else
+				assert_int_not_equal(fd, -EACCES);
+			if (fd > 0)
+				close(fd);
+		}
+		assert_ring_works(&ring);
+		/* What it may do is for good. */
+		assert_int_equal(io_uring_register_personality(&ring) < 0, restricted);
+		assert_true(ring_restrict(&ring) < 0);
 		io_uring_queue_exit(&ring);
 	}
 }
@@ -152,6 +237,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(each_kernel_gets_the_best_it_knows),
 		cmocka_unit_test(the_profile_said_is_the_profile_had),
+		cmocka_unit_test(a_restricted_ring_reaches_nothing_else),
 		cmocka_unit_test(a_refusal_says_why),
 	};
 

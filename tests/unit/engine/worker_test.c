@@ -47,7 +47,7 @@ static struct worker *create(const struct worker_options *options)
 	struct error err = {0};
 	struct worker *worker = worker_create(options, &err);
 
-	if (!worker)
+	if (!worker || worker_start(worker, &err) < 0)
 		fail_msg("%s", err.text);
 	return worker;
 }
@@ -93,13 +93,16 @@ static void cpus_that_are_not_there(void **state)
 {
 	const unsigned before = count_open_fds();
 	struct error err = {0};
+	struct worker *worker;
 	cpu_set_t none;
 
 	(void)state;
 	CPU_ZERO(&none);
 	CPU_SET(CPU_SETSIZE - 1, &none);
-	assert_null(worker_create(&(struct worker_options){.index = 5, .cpus = &none}, &err));
-	assert_int_equal(err.code, -EINVAL);
+	worker = worker_create(&(struct worker_options){.index = 5, .cpus = &none}, &err);
+	assert_non_null(worker);
+	assert_int_equal(worker_start(worker, &err), -EINVAL);
+	worker_destroy(worker);
 	assert_contains(err.text, "worker 5");
 	assert_int_equal(count_open_fds(), before);
 }

@@ -120,7 +120,7 @@ static void test_free_list_exhaustion(void **state)
 	round_trip(&fixture, &chain[1], 1);
 	fixture.ring->ops->unlink(fixture.ring, &chain[0]);
 	fixture.ring->ops->unlink(fixture.ring, &chain[1]);
-	assert_int_equal(fixture.split->free_count, SIZE);
+	assert_int_equal(fixture.split->slots.free_count, SIZE);
 	tear_down(&fixture);
 }
 

@@ -182,6 +182,37 @@ static void a_device_has_one_writer(void **state)
 	close(loop.fd);
 }
 
+/* Two may have it open that are locked while they run, but none where the host uses it. */
+static void a_device_is_handed_over(void **state)
+{
+	struct storage_file_options options = {.cache = STORAGE_CACHE_NONE, .lock_running = true};
+	struct storage *first, *second;
+	struct error err = {0};
+	struct loop loop;
+	int claim;
+
+	(void)state;
+	with_loop(&loop, 512);
+	options.path = loop.path;
+	claim = open(loop.path, O_RDONLY | O_EXCL | O_CLOEXEC);
+	assert_true(claim >= 0);
+	assert_int_equal(storage_file_open("vda", &options, &first, &err), -EBUSY);
+	assert_contains(err.text, "in use by this host: mounted");
+	close(claim);
+	assert_int_equal(storage_file_open("vda", &options, &first, &err), 0);
+	assert_int_equal(storage_file_open("vda", &options, &second, &err), 0);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(storage_activate(first, &err), 1);
+		assert_int_equal(storage_activate(second, &err), -EBUSY);
+		storage_deactivate(first);
+		assert_int_equal(storage_activate(second, &err), 1);
+		storage_deactivate(second);
+	}
+	storage_close(first);
+	storage_close(second);
+	close(loop.fd);
+}
+
 /* As a mount or a volume group has it. */
 static void what_the_host_uses_is_not_written(void **state)
 {
@@ -296,6 +327,7 @@ int main(void)
 		cmocka_unit_test(a_device_of_4096),
 		cmocka_unit_test(discard_and_zeroes_reach_the_device),
 		cmocka_unit_test(a_device_has_one_writer),
+		cmocka_unit_test(a_device_is_handed_over),
 		cmocka_unit_test(what_the_host_uses_is_not_written),
 		cmocka_unit_test(a_new_capacity_is_seen),
 		cmocka_unit_test(our_own_requests_are_not_seen),

@@ -250,11 +250,49 @@ static void qemu_img_does_not_touch_our_disk(void **state)
 	assert_int_equal(qemu_img("resize -f raw", path), 0);
 }
 
+/* Two that are locked only while they run: open beside each other, active one at a time. */
+static void handed_over(void **state)
+{
+	const char *path = make_file("disk", 65536);
+	struct storage_file_options options = {.path = path, .cache = STORAGE_CACHE_WRITEBACK, .lock_running = true};
+	struct storage *first, *second, *third;
+	struct error err = {0};
+
+	(void)state;
+	assert_int_equal(storage_file_open("vda", &options, &first, &err), 0);
+	assert_int_equal(storage_file_open("vdb", &options, &second, &err), 0);
+	assert_int_equal(storage_activate(first, &err), 1);
+	assert_int_equal(storage_activate(first, &err), 0);
+	/* However often it is refused, it leaves nothing behind. */
+	for (unsigned i = 0; i < 3; i++) {
+		err.text[0] = '\0';
+		assert_int_equal(storage_activate(second, &err), -EBUSY);
+		assert_contains(err.text, "in use by another disk of this process");
+	}
+	must_refuse(path, false, "another disk");
+	storage_deactivate(first);
+	storage_deactivate(first);
+	assert_int_equal(storage_activate(second, &err), 1);
+	assert_int_equal(storage_activate(first, &err), -EBUSY);
+	/* It may also just end. */
+	storage_close(second);
+	assert_int_equal(storage_activate(first, &err), 1);
+	storage_deactivate(first);
+	/* Whoever locks it for good locks out both. */
+	must_open(path, false, &third);
+	assert_int_equal(storage_activate(third, &err), 0);
+	storage_deactivate(third);
+	assert_int_equal(storage_activate(first, &err), -EBUSY);
+	storage_close(third);
+	storage_close(first);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_writer_is_alone_in_this_process),
 		cmocka_unit_test(another_name_is_no_way_round),
+		cmocka_unit_test(handed_over),
 		cmocka_unit_test(other_locks_count),
 		cmocka_unit_test(qemu_keeps_us_out),
 		cmocka_unit_test(we_keep_qemu_out),

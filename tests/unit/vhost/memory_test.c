@@ -94,6 +94,26 @@ static void files_that_are_too_short(void **state)
 	close(fd);
 }
 
+/* A part of a huge page is mapped, and unmapped, with all of it. Works without any such page: none is touched. */
+static void parts_of_huge_pages(void **state)
+{
+	struct memmap map = {.count = 0};
+	struct memmap_region region;
+	struct error err;
+	int fd = memfd_create("front-end-ram", MFD_CLOEXEC | MFD_HUGETLB);
+
+	(void)state;
+	if (fd < 0 || ftruncate(fd, 4 << 20) < 0) {
+		print_message("this kernel has no huge pages: %s\n", strerror(errno));
+		skip();
+	}
+	assert_int_equal(map_one(&map, RAM_GUEST, 4096, 8192, fd, &region, &err), 0);
+	assert_int_equal(count_mappings("front-end-ram"), 1);
+	vhost_memory_unmap(&region);
+	assert_int_equal(count_mappings("front-end-ram"), 0);
+	close(fd);
+}
+
 /* Refused by the map after it was mapped: unmapped again. */
 static void regions_that_the_map_refuses(void **state)
 {
@@ -155,6 +175,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(shows_the_bytes_of_the_file),
 		cmocka_unit_test(files_that_are_too_short),
+		cmocka_unit_test(parts_of_huge_pages),
 		cmocka_unit_test(regions_that_the_map_refuses),
 		cmocka_unit_test(descriptors_that_cannot_be_mapped),
 	};

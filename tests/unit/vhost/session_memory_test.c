@@ -115,12 +115,13 @@ static void tables_that_cannot_be(void **state)
 
 	stage_negotiate(stage);
 	for (unsigned i = 0; i < COUNT(cases); i++) {
-		const unsigned fds = count_open_fds();
+		/* A mapping keeps its file open; nothing else may. */
+		const unsigned fds = count_open_fds() - mappings();
 
 		said_begin();
 		assert_int_not_equal(set_table(stage, cases[i].regions, cases[i].count, cases[i].fds), 0);
 		assert_int_equal(said_lines(said_end(), "SET_MEM_TABLE refused"), 1);
-		assert_int_equal(count_open_fds(), fds);
+		assert_int_equal(count_open_fds(), fds + mappings());
 		assert_int_equal(mappings(), stage->session->memory.count);
 		assert_int_equal(set_table(stage, good, 2, 2), 0);
 		assert_int_equal(mappings(), 2);
@@ -224,12 +225,12 @@ static void regions_that_are_not_there_to_remove(void **state)
 		assert_int_equal(said_lines(said_end(), "REM_MEM_REG refused"), 1);
 	}
 	assert_int_equal(mappings(), 1);
-	/* Some front ends send the descriptor along: it is closed. */
+	/* Some front ends send the descriptor along: it is closed, as is the mapping's own. */
 	fds = count_open_fds();
 	assert_int_equal(
 		say_and_ask(stage, message_region(VHOST_REM_MEM_REG, RAM_GUEST, RAM_SIZE, RAM_USER, 0, stage->ram_fd)),
 		0);
-	assert_int_equal(count_open_fds(), fds);
+	assert_int_equal(count_open_fds(), fds - 1);
 	assert_int_equal(mappings(), 0);
 	assert_heard(stage, "features; add; remove");
 }
@@ -258,6 +259,51 @@ static void rings_follow_their_memory(void **state)
 	assert_true(stage->alive);
 }
 
+/* The file behind a region is shrunk, and a ring in it is looked at. The session is over, said once. */
+static void memory_that_is_taken_away(void **state)
+{
+	struct stage *stage = *state;
+
+	stage_run(stage);
+	/* Here, not before the test: cmocka takes SIGBUS for itself. */
+	assert_int_equal(memguard_install(-1), 0);
+	assert_int_equal(ftruncate(stage->ram_fd, 0), 0);
+	assert_false(vhost_session_lost_memory(stage->session));
+	say_fd(stage, VHOST_SET_VRING_KICK, 1);
+	stage_drain(stage, 0);
+	assert_heard(stage, "stop 1; start 1");
+	said_begin();
+	assert_true(vhost_session_lost_memory(stage->session));
+	assert_int_equal(said_lines(said_end(), "is gone"), 1);
+	assert_int_equal(said_lines(said_end(), "connection closed"), 1);
+	assert_false(vhost_session_close(stage->session));
+	/* While its queues drain it is not said again. */
+	said_begin();
+	assert_false(vhost_session_lost_memory(stage->session));
+	assert_string_equal(said_end(), "");
+	stage_drain(stage, 0);
+	assert_false(stage->alive);
+	/* The device of the stage will touch it once more. */
+	assert_int_equal(ftruncate(stage->ram_fd, RAM_SIZE), 0);
+}
+
+/* The front end has taken it back in time: nothing to end. */
+static void lost_memory_that_was_removed(void **state)
+{
+	struct stage *stage = *state;
+
+	stage_negotiate(stage);
+	say_memory(stage);
+	assert_int_equal(memguard_install(-1), 0);
+	assert_int_equal(ftruncate(stage->ram_fd, 0), 0);
+	/* The device of the stage touches both ends of what is removed. */
+	assert_int_equal(say_and_ask(stage, message_region(VHOST_REM_MEM_REG, RAM_GUEST, RAM_SIZE, RAM_USER, 0, -1)),
+			 0);
+	assert_false(vhost_session_lost_memory(stage->session));
+	assert_heard(stage, "features; add; remove");
+	assert_int_equal(mappings(), 0);
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, stage_set_up, stage_tear_down)
@@ -270,6 +316,8 @@ int main(void)
 		CASE(regions_that_cannot_be_added),
 		CASE(regions_that_are_not_there_to_remove),
 		CASE(rings_follow_their_memory),
+		CASE(memory_that_is_taken_away),
+		CASE(lost_memory_that_was_removed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -58,7 +58,7 @@ static void what_is_refused_is_said(void **state)
 	struct stage *stage = *state;
 	const struct vhost_msg messages[] = {
 		message_u64(VHOST_SET_FEATURES, 1ull << 63),
-		message_u64(VHOST_SET_PROTOCOL_FEATURES, 1ull << VHOST_PROTOCOL_F_INFLIGHT_SHMFD),
+		message_u64(VHOST_SET_PROTOCOL_FEATURES, 1ull << 14),
 		message(VHOST_SET_MEM_TABLE, "\1\0\0\0\0\0\0", 8),
 		message_region(VHOST_ADD_MEM_REG, RAM_GUEST, RAM_SIZE + 1, RAM_USER, 0, stage->ram_fd),
 		message_region(VHOST_ADD_MEM_REG, RAM_GUEST, RAM_SIZE, RAM_USER, 0, -1),
@@ -104,6 +104,25 @@ static void refused_while_running(void **state)
 	assert_heard(stage, "stop 1; start 1");
 	assert_int_equal(stage->queue[1].setup.ring.base, 55);
 	assert_int_equal(stage->queue[1].setup.ring.size, RING_SIZE);
+}
+
+/* A front end that is refused again and again does not fill the log. */
+static void refused_without_end(void **state)
+{
+	struct stage *stage = *state;
+	struct vhost_msg msg = message_state(VHOST_SET_VRING_NUM, 1, 3);
+
+	stage_negotiate(stage);
+	msg.header.flags |= VHOST_FLAG_NEED_REPLY;
+	said_begin();
+	for (unsigned i = 1; i < 64; i++) {
+		say_message(stage, &msg);
+		assert_int_not_equal(hear_u64(stage, VHOST_SET_VRING_NUM), 0);
+	}
+	assert_true(stage->alive);
+	say_message(stage, &msg);
+	assert_false(stage->alive);
+	assert_int_equal(said_lines(said_end(), "refused"), 64);
 }
 
 static void nothing_is_acknowledged_before_it_was_negotiated(void **state)
@@ -286,7 +305,7 @@ int main(void)
 		CASE(refused_while_running),        CASE(nothing_is_acknowledged_before_it_was_negotiated),
 		CASE(questions_have_one_answer),    CASE(questions_without_an_answer),
 		CASE(configuration_space),          CASE(changes_are_told),
-		CASE(changes_that_nobody_hears),
+		CASE(changes_that_nobody_hears),    CASE(refused_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -324,7 +324,10 @@ static void no_descriptors_left(void **state)
 	assert_int_equal(said_lines(said_end(), "Too many open files"), 3);
 }
 
-/* RESET_DEVICE, and status 0: back to the beginning, but for the call descriptors, which are not sent again. */
+/*
+ * RESET_DEVICE, and status 0: back to the beginning, but for the call descriptors, which are not sent again. Status 0
+ * leaves to be asked for where the rings were, and the configuration space as it is.
+ */
 static void reset(void **state)
 {
 	struct stage *stage = *state;
@@ -338,10 +341,11 @@ static void reset(void **state)
 		say_message(stage, &messages[i]);
 		assert_heard(stage, i ? "stop 0" : "stop 0; stop 1");
 		stage_drain(stage, 99);
-		assert_heard(stage, "reset");
+		assert_heard(stage, i ? "" : "reset");
+		assert_int_equal(stage->all_stopped, 2 * i); /* ask_for_base() makes it one more */
 		say(stage, VHOST_GET_STATUS);
 		assert_int_equal(hear_u64(stage, VHOST_GET_STATUS), 0);
-		ask_for_base(stage, 0, false, 0);
+		ask_for_base(stage, 0, false, i ? 99 : 0);
 		/* All of it has to be said anew. */
 		say_state(stage, VHOST_SET_VRING_ENABLE, 0, 1);
 		say_fd(stage, VHOST_SET_VRING_KICK, 0);
@@ -380,10 +384,30 @@ static void the_most_queues(void **state)
 	stage_destroy(&stage);
 }
 
+/* The device may be handed over when the last ring has stopped for good, and not for a moment only. */
+static void the_last_ring_stops(void **state)
+{
+	struct stage *stage = *state;
+
+	stage_run(stage);
+	say_memory(stage);
+	stage_drain(stage, 3);
+	say_state(stage, VHOST_GET_VRING_BASE, 1, 0);
+	stage_drain(stage, 3);
+	hear(stage, VHOST_GET_VRING_BASE);
+	assert_int_equal(stage->all_stopped, 0);
+	say_state(stage, VHOST_GET_VRING_BASE, 0, 0);
+	assert_int_equal(stage->all_stopped, 0);
+	stage_drain(stage, 3);
+	assert_int_equal(stage->all_stopped, 1);
+	hear(stage, VHOST_GET_VRING_BASE);
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, stage_set_up, stage_tear_down)
 	const struct CMUnitTest tests[] = {
+		CASE(the_last_ring_stops),
 		CASE(both_started_and_enabled),
 		CASE(disabled_and_enabled),
 		CASE(messages_that_touch_one_running_ring),

@@ -22,6 +22,8 @@
 #define STAGE_FEATURES                                                                                                 \
 	(1ull << VIRTIO_F_VERSION_1 | 1ull << VIRTIO_RING_F_EVENT_IDX | 1ull << VIRTIO_RING_F_INDIRECT_DESC)
 
+#define STAGE_LOG_ALL (1ull << VHOST_USER_F_LOG_ALL)
+
 enum { STAGE_CONFIG_SIZE = 60, STAGE_MOST_QUEUES = VHOST_MAX_QUEUES };
 
 struct stage_queue {
@@ -39,7 +41,9 @@ struct stage {
 	uint32_t queue_count;
 	char trace[8192]; /* words of what was asked: see stage_heard() */
 	uint64_t features;
+	uint64_t more; /* features offered beside STAGE_FEATURES */
 	uint8_t config[STAGE_CONFIG_SIZE];
+	unsigned all_stopped; /* times that it was told so */
 	struct stage_queue queue[STAGE_MOST_QUEUES];
 
 	/* the front end's memory: one file of RAM_SIZE bytes */
@@ -72,7 +76,7 @@ void stage_destroy(struct stage *stage);
 	} while (0)
 
 /* The queues that have been asked to stop so far have drained; base is what they say. */
-void stage_drain(struct stage *stage, uint16_t base);
+void stage_drain(struct stage *stage, uint32_t base);
 
 /* Send a message as it is, descriptors included (they stay the test's), and let the session work. */
 void say_message(struct stage *stage, const struct vhost_msg *msg);
@@ -104,7 +108,7 @@ uint64_t hear_u64(struct stage *stage, uint32_t request);
 /* Nothing more was sent; the connection is open. */
 void hear_nothing(struct stage *stage);
 
-/* Negotiate everything there is. */
+/* Negotiate everything there is but dirty logging, whose rings would wait for a log. */
 void stage_negotiate(struct stage *stage);
 /* Set all of ring index up, kick and call descriptors included, but do not enable it. */
 void stage_set_up_ring(struct stage *stage, uint32_t index);

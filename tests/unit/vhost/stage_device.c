@@ -49,8 +49,7 @@ static void assert_nothing_runs(const struct stage *stage)
 
 static uint64_t device_features(void *device)
 {
-	(void)device;
-	return STAGE_FEATURES;
+	return STAGE_FEATURES | ((struct stage *)device)->more;
 }
 
 static uint32_t device_queue_count(void *device)
@@ -63,7 +62,7 @@ static void device_features_set(void *device, uint64_t features)
 	struct stage *stage = device;
 
 	assert_nothing_runs(stage);
-	assert_int_equal(features & ~STAGE_FEATURES, 0);
+	assert_int_equal(features & ~(STAGE_FEATURES | stage->more), 0);
 	stage->features = features;
 	heard(stage, "features");
 }
@@ -104,6 +103,7 @@ static int device_queue_start(void *device, uint32_t index, const struct vhost_q
 		close_setup(setup);
 		return -EINVAL;
 	}
+	virtq_destroy(&vq);
 	heard_of(stage, "start", index);
 	queue->running = true;
 	queue->starts++;
@@ -118,6 +118,12 @@ static void device_queue_stop(void *device, uint32_t index)
 	assert_false(stage->queue[index].stop_asked);
 	stage->queue[index].stop_asked = true;
 	heard_of(stage, "stop", index);
+}
+
+static void device_all_stopped(void *device)
+{
+	assert_nothing_runs(device);
+	((struct stage *)device)->all_stopped++;
 }
 
 static void device_queue_set_call(void *device, uint32_t index, int fd)
@@ -155,12 +161,13 @@ static const struct vhost_ops ops = {
 	.set_config = device_set_config,
 	.queue_start = device_queue_start,
 	.queue_stop = device_queue_stop,
+	.all_stopped = device_all_stopped,
 	.queue_set_call = device_queue_set_call,
 	.memory_changed = device_memory_changed,
 	.reset = device_reset,
 };
 
-void stage_drain(struct stage *stage, uint16_t base)
+void stage_drain(struct stage *stage, uint32_t base)
 {
 	bool asked[STAGE_MOST_QUEUES];
 

@@ -32,11 +32,9 @@ void guest_create(struct guest *guest)
 			.guest = layout[i].guest, .size = layout[i].size, .user = layout[i].user};
 		struct error err;
 
-		region.mapping_size = region.size + GUARD_SIZE;
-		region.mapping =
-			mmap(NULL, region.mapping_size, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-		assert_ptr_not_equal(region.mapping, MAP_FAILED);
-		region.host = region.mapping;
+		region.host = mmap(NULL, region.size + GUARD_SIZE, PROT_NONE,
+				   MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+		assert_ptr_not_equal(region.host, MAP_FAILED);
 		if (layout[i].memory) {
 			assert_int_equal(ftruncate(guest->fd, offset + (off_t)region.size), 0);
 			assert_ptr_equal(mmap(region.host, region.size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED,
@@ -51,7 +49,7 @@ void guest_create(struct guest *guest)
 void guest_destroy(struct guest *guest)
 {
 	for (uint32_t i = 0; i < guest->map.count; i++)
-		munmap(guest->map.region[i].mapping, guest->map.region[i].mapping_size);
+		munmap(guest->map.region[i].host, guest->map.region[i].size + GUARD_SIZE);
 	guest->map.count = 0;
 	close(guest->fd);
 }
@@ -133,6 +131,13 @@ void hand_ring_offer(struct hand_ring *ring, uint16_t head)
 {
 	__atomic_store_n(&ring->avail->ring[ring->offered & (ring->size - 1)], head, __ATOMIC_RELAXED);
 	__atomic_store_n(&ring->avail->idx, ++ring->offered, __ATOMIC_RELEASE);
+}
+
+void hand_push(struct virtq *vq, uint16_t head, uint32_t written)
+{
+	const struct virtq_chain chain = {.head = head};
+
+	virtq_push(vq, &chain, written);
 }
 
 bool hand_ring_collect(struct hand_ring *ring, struct vring_used_elem *element)

@@ -82,6 +82,9 @@ void hand_table_write(const struct guest *guest, uint64_t table, uint32_t i, str
 /* Put a head into the available ring and show it. */
 void hand_ring_offer(struct hand_ring *ring, uint16_t head);
 
+/* Give a chain back for the device that was taken, but not followed. */
+void hand_push(struct virtq *vq, uint16_t head, uint32_t written);
+
 /* Fetch the next used element. False: none has come. */
 bool hand_ring_collect(struct hand_ring *ring, struct vring_used_elem *element);
 

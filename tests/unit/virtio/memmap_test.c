@@ -25,6 +25,15 @@ static int add(struct memmap *map, uint64_t guest, uint64_t size)
 	return ret;
 }
 
+/* Field by field: what lies between them is anything. */
+static void assert_region(const struct memmap_region *got, const struct memmap_region *expected)
+{
+	assert_int_equal(got->guest, expected->guest);
+	assert_int_equal(got->size, expected->size);
+	assert_int_equal(got->user, expected->user);
+	assert_ptr_equal(got->host, expected->host);
+}
+
 static void regions_are_kept_in_order(void **state)
 {
 	static const uint64_t order[] = {5, 2, 9, 1, 7, 3, 8, 0, 6, 4};
@@ -38,7 +47,7 @@ static void regions_are_kept_in_order(void **state)
 	for (unsigned i = 0; i < map.count; i++) {
 		const struct memmap_region expected = region((uint64_t)i << 20, 4096 + i);
 
-		assert_memory_equal(&map.region[i], &expected, sizeof(expected));
+		assert_region(&map.region[i], &expected);
 	}
 }
 
@@ -272,7 +281,7 @@ static void only_the_exact_region_is_removed(void **state)
 	assert_int_equal(memmap_remove(&map, 0x20000, 0x1000, user + 1, &removed), -ENOENT);
 	assert_int_equal(map.count, 3);
 	assert_int_equal(memmap_remove(&map, 0x20000, 0x1000, user, &removed), 0);
-	assert_memory_equal(&removed, &expected, sizeof(removed));
+	assert_region(&removed, &expected);
 	assert_int_equal(memmap_remove(&map, 0x20000, 0x1000, user, &removed), -ENOENT);
 	assert_int_equal(map.count, 2);
 	assert_int_equal(map.region[0].guest, 0x10000);

@@ -264,7 +264,7 @@ static void the_largest_ring(void **state)
 		assert_int_equal(head, i * 5 % VIRTQ_MAX_SIZE);
 		assert_int_equal(virtq_walk(&f->vq, head, &f->chain), 0);
 		assert_piece(f, 0, GUEST_DATA + head, 1);
-		virtq_push(&f->vq, head, head);
+		hand_push(&f->vq, head, head);
 	}
 	assert_int_equal(virtq_next(&f->vq, &head), 0);
 	virtq_publish(&f->vq);
@@ -300,7 +300,7 @@ static void around_the_indices(void **state)
 			for (uint32_t i = 0; i < batch; i++) {
 				assert_int_equal(virtq_next(&f->vq, &head), 1);
 				assert_int_equal(head, heads[i]);
-				virtq_push(&f->vq, head, offered + i);
+				hand_push(&f->vq, head, offered + i);
 			}
 			assert_int_equal(virtq_next(&f->vq, &head), 0);
 			assert_false(hand_ring_collect(&f->ring, &element));

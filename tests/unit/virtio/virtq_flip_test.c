@@ -185,7 +185,7 @@ static void an_available_ring_that_changes_while_it_is_read(void **state)
 		int ret = virtq_next(&vq, &head);
 
 		/* Never a head outside the table, never one more than there are descriptors ahead. */
-		assert_true((uint16_t)(vq.avail_seen - vq.avail_next) <= SIZE || ret == -EPROTO);
+		assert_true((uint16_t)(vq.split.avail_seen - vq.avail_next) <= SIZE || ret == -EPROTO);
 		if (ret == 1) {
 			assert_true(head < SIZE);
 		} else if (ret < 0) {

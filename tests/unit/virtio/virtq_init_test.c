@@ -119,7 +119,7 @@ static void goes_on_from_its_base(void **state)
 	assert_int_equal(head, 6);
 	assert_int_equal(virtq_next(&vq, &head), 0);
 	assert_int_equal(vq.avail_next, 0);
-	virtq_push(&vq, head, 17);
+	hand_push(&vq, head, 17);
 	assert_true(virtq_unpublished(&vq));
 	virtq_publish(&vq);
 	assert_true(hand_ring_collect(&ring, &element));

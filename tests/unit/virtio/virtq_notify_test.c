@@ -50,9 +50,10 @@ static bool serve(struct fixture *f, unsigned count)
 	for (unsigned i = 0; i < count; i++) {
 		hand_ring_offer(&f->ring, (uint16_t)(i % f->ring.size));
 		assert_int_equal(virtq_next(&f->vq, &head), 1);
-		virtq_push(&f->vq, head, 0);
+		hand_push(&f->vq, head, 0);
 	}
-	return virtq_publish(&f->vq);
+	virtq_publish(&f->vq);
+	return virtq_wants_call(&f->vq);
 }
 
 /*
@@ -189,7 +190,7 @@ static void kicks_with_event_idx(void **state)
 		hand_ring_offer(&f->ring, 0);
 		assert_int_equal(virtq_next(&f->vq, &head), 1);
 		assert_false(would_kick(f, (uint16_t)(at + 1), (uint16_t)(at + 2)));
-		virtq_push(&f->vq, head, 0);
+		hand_push(&f->vq, head, 0);
 		virtq_publish(&f->vq);
 	}
 }
@@ -228,6 +229,25 @@ static void work_that_was_left(void **state)
 	assert_true(virtq_enable_kicks(&f->vq));
 }
 
+/* Who asks late is told about all publications since it last asked. */
+static void several_publications_asked_about_at_once(void **state)
+{
+	struct fixture *f = *state;
+
+	begin(f, 8, 65534, true);
+	(void)virtq_wants_call(&f->vq);
+	*hand_ring_used_event(&f->ring) = 65535;
+	for (unsigned i = 0; i < 4; i++) {
+		hand_push(&f->vq, 0, 0);
+		virtq_publish(&f->vq);
+	}
+	assert_true(virtq_wants_call(&f->vq));
+	assert_false(virtq_wants_call(&f->vq));
+	hand_push(&f->vq, 0, 0);
+	virtq_publish(&f->vq);
+	assert_false(virtq_wants_call(&f->vq));
+}
+
 /* Nothing shows before it is published, then all of it does. */
 static void what_is_published(void **state)
 {
@@ -235,8 +255,8 @@ static void what_is_published(void **state)
 
 	begin(f, 8, 65535, true);
 	assert_false(virtq_unpublished(&f->vq));
-	virtq_push(&f->vq, 4, 100);
-	virtq_push(&f->vq, 2, 0);
+	hand_push(&f->vq, 4, 100);
+	hand_push(&f->vq, 2, 0);
 	assert_true(virtq_unpublished(&f->vq));
 	assert_int_equal(f->ring.used->idx, 65535);
 	virtq_publish(&f->vq);
@@ -260,6 +280,7 @@ int main(void)
 		CASE(kicks_with_event_idx),
 		CASE(work_that_comes_while_falling_asleep),
 		CASE(work_that_was_left),
+		CASE(several_publications_asked_about_at_once),
 		CASE(what_is_published),
 	};
 

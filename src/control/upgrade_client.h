@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STRAIT_CONTROL_UPGRADE_CLIENT_H
+#define STRAIT_CONTROL_UPGRADE_CLIENT_H
+
+#include "control/config.h"
+#include "control/disk.h"
+#include "control/loop.h"
+
+/*
+ * The successor's side of an upgrade in place (upgrade_wire.h). First all that
+ * can fail is tried while the predecessor serves; then, from the event loop,
+ * disk by disk is taken over. Control thread.
+ */
+struct upgrade_client;
+
+/*
+ * Connect to the running straitd and compare its disks with config, whose
+ * disks get the sockets and images that are open there; NOTIFY_SOCKET and WATCHDOG_USEC
+ * become its. Negative errno with
+ * err set: nothing has changed there.
+ */
+int upgrade_client_connect(struct config *config, struct upgrade_client **out, struct error *err);
+
+/* disks, of the same order as config's, are open: set up every session there is, short of running it. */
+int upgrade_client_prepare(struct upgrade_client *client, struct disk *disks, struct error *err);
+
+/*
+ * Begin to take over. done() follows, once: err NULL: all disks are ours, so
+ * is the standard error of the service. Else there is no
+ * connection any more, and the disks that we have are to be closed: the
+ * predecessor goes on.
+ */
+int upgrade_client_start(struct upgrade_client *client, struct loop *loop,
+			 void (*done)(void *context, const struct error *err), void *context, struct error *err);
+
+/* Tell the predecessor to go on, and why, before disks are closed. done() is not called any more. */
+void upgrade_client_give_up(struct upgrade_client *client, const char *reason);
+
+/* For how long, nanoseconds, a disk with a front end stood still; the longest of all. */
+uint64_t upgrade_client_longest_pause(const struct upgrade_client *client);
+
+/* The upgrade socket, listening; the caller's after done(). */
+int upgrade_client_listener(const struct upgrade_client *client);
+
+/* NULL is allowed. After done(), or upgrade_client_give_up(). */
+void upgrade_client_free(struct upgrade_client *client);
+
+#endif
