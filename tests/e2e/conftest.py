@@ -33,6 +33,9 @@ def pytest_addoption(parser):
                     help="where the guest's kernel and initramfs are kept (default: build/guest)")
     group.addoption("--backend", default="straitd", choices=("straitd", "qemu-storage-daemon"),
                     help="what serves the guests' disks (default: straitd)")
+    group.addoption("--kills", type=int, default=20, help="how often test_bench_crashes kills straitd (default: 20)")
+    group.addoption("--guest-kills", type=int, default=0,
+                    help="how often test_guest_crashes kills straitd (default: 0, it is skipped; make soak)")
 
 
 def pytest_configure(config):
@@ -169,7 +172,8 @@ def boot(image, workdir):
 
 class Lab:
     """One guest with four disks that many tests share, because a boot costs seconds: /dev/vda and /dev/vdb for
-    anything, /dev/vdc read-only, /dev/vdd with faults (straitd only)."""
+    anything, /dev/vdc read-only, /dev/vdd with faults (straitd only). All but the first have packed rings, where the
+    back end offers them."""
 
     FAULTS = [{"on": ["read"], "rate": 1.0, "error": "EIO", "offset": "1MiB", "length": "64KiB"},
               {"on": ["write"], "rate": 1.0, "error": "ENOSPC", "offset": "2MiB", "length": "64KiB"}]
@@ -186,7 +190,10 @@ class Lab:
         else:
             self.daemon = QemuStorageDaemon(directory, self.disks)
         try:
-            self.guest = Guest(image, directory, front_ends(self.disks), cpus=4)
+            ends = front_ends(self.disks)
+            for end in ends[1:]:
+                end.packed = True
+            self.guest = Guest(image, directory, ends, cpus=4)
         except BaseException:
             self.daemon.kill()
             raise

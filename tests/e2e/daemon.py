@@ -160,6 +160,8 @@ class Straitd:
     def __exit__(self, *exc):
         if self.process.poll() is None:
             self.kill()
+        if exc[0] is None:
+            assert "sandbox: system call" not in self.log(), f"the sandbox is too narrow:\n{self.log()}"
 
 
 def run(program, *arguments, **options):

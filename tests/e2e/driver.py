@@ -14,10 +14,10 @@ import struct
 GET_FEATURES, SET_FEATURES, SET_OWNER, SET_MEM_TABLE = 1, 2, 3, 5
 SET_VRING_NUM, SET_VRING_ADDR, SET_VRING_BASE, GET_VRING_BASE = 8, 9, 10, 11
 SET_VRING_KICK, SET_VRING_CALL = 12, 13
-GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, SET_VRING_ENABLE, GET_CONFIG = 15, 16, 18, 24
+GET_PROTOCOL_FEATURES, SET_PROTOCOL_FEATURES, SET_VRING_ENABLE, GET_CONFIG, SET_CONFIG = 15, 16, 18, 24, 25
 
 VERSION, REPLY, NEED_REPLY = 1, 4, 8
-F_PROTOCOL, F_VERSION_1, F_RO, F_FLUSH = 1 << 30, 1 << 32, 1 << 5, 1 << 9
+F_PROTOCOL, F_VERSION_1, F_RO, F_FLUSH, F_CONFIG_WCE = 1 << 30, 1 << 32, 1 << 5, 1 << 9, 1 << 11
 PROTOCOL_REPLY_ACK, PROTOCOL_CONFIG = 1 << 3, 1 << 9
 
 IN, OUT, FLUSH, GET_ID, DISCARD, WRITE_ZEROES = 0, 1, 4, 8, 11, 13
@@ -37,8 +37,9 @@ class DriverError(Exception):
 class Disk:
     """A started disk. Everything raises DriverError, or OSError where the back end is gone."""
 
-    def __init__(self, path=None, sock=None, timeout=10):
+    def __init__(self, path=None, sock=None, timeout=10, features=F_RO | F_FLUSH):
         self.timeout = timeout
+        self.wanted = F_PROTOCOL | F_VERSION_1 | features
         self.sock = sock or socket.socket(socket.AF_UNIX)
         self.sock.settimeout(timeout)
         if path:
@@ -97,7 +98,7 @@ class Disk:
         offered, = struct.unpack("<Q", self.ask(GET_FEATURES))
         if not offered & F_PROTOCOL:
             raise DriverError("no protocol features")
-        self.features = offered & (F_PROTOCOL | F_VERSION_1 | F_RO | F_FLUSH)
+        self.features = offered & self.wanted
         protocol, = struct.unpack("<Q", self.ask(GET_PROTOCOL_FEATURES))
         self.send(SET_PROTOCOL_FEATURES, struct.pack("<Q", protocol & (PROTOCOL_REPLY_ACK | PROTOCOL_CONFIG)))
         self.acks = bool(protocol & PROTOCOL_REPLY_ACK)
@@ -107,11 +108,15 @@ class Disk:
     def _start(self):
         self.tell(SET_MEM_TABLE, struct.pack("<IIQQQQ", 1, 0, 0, SIZE, USER, 0), [self.memfd])
         self.tell(SET_VRING_NUM, struct.pack("<II", 0, RING))
-        self.tell(SET_VRING_BASE, struct.pack("<II", 0, 0))
+        self.tell(SET_VRING_BASE, struct.pack("<II", 0, self.first_base()))
         self.tell(SET_VRING_ADDR, struct.pack("<IIQQQQ", 0, 0, USER + DESC, USER + USED, USER + AVAIL, 0))
         self.tell(SET_VRING_CALL, struct.pack("<Q", 0), [self.call])
         self.tell(SET_VRING_KICK, struct.pack("<Q", 0), [self.kick])
         self.tell(SET_VRING_ENABLE, struct.pack("<II", 0, 1))
+
+    @staticmethod
+    def first_base():
+        return 0
 
     def stop(self):
         """Stop the queue; how many requests the back end has seen."""
@@ -121,6 +126,10 @@ class Disk:
         """Of the disk, in bytes, from the configuration space."""
         answer = self.ask(GET_CONFIG, struct.pack("<III", 0, 60, 0) + bytes(60))
         return struct.unpack_from("<Q", answer, 12)[0] * 512
+
+    def set_write_cache(self, on):
+        """The field writeback of the configuration space; takes F_CONFIG_WCE."""
+        self.tell(SET_CONFIG, struct.pack("<IIIB", 32, 1, 0, on))
 
     @property
     def read_only(self):
@@ -146,21 +155,25 @@ class Disk:
                              i + 1 if more else 0)
         struct.pack_into("<H", self.memory, AVAIL + 4 + 2 * (self.next % RING), 0)
         self.next += 1
-        struct.pack_into("<HH", self.memory, AVAIL, 0, self.next & 0xffff)
+        # not pack_into(), which writes zeroes first: the device may be looking
+        self.memory[AVAIL + 2:AVAIL + 4] = struct.pack("<H", self.next & 0xffff)
         os.eventfd_write(self.kick, 1)
 
     def wait(self, timeout=None):
         """Wait for the request under way; its status byte."""
-        timeout = self.timeout if timeout is None else timeout
         while self._used() != self.next & 0xffff:
-            ready, _, _ = select.select([self.call, self.sock], [], [], timeout)
-            if not ready:
-                raise DriverError(f"no completion within {timeout} s")
-            if self.call in ready:
-                os.eventfd_read(self.call)
-            elif not self.sock.recv(1, socket.MSG_PEEK):
-                raise DriverError("the back end has gone with a request under way")
+            self.wait_for_call(timeout)
         return self.memory[STATUS]
+
+    def wait_for_call(self, timeout=None):
+        timeout = self.timeout if timeout is None else timeout
+        ready, _, _ = select.select([self.call, self.sock], [], [], timeout)
+        if not ready:
+            raise DriverError(f"no completion within {timeout} s")
+        if self.call in ready:
+            os.eventfd_read(self.call)
+        elif not self.sock.recv(1, socket.MSG_PEEK):
+            raise DriverError("the back end has gone with a request under way")
 
     def request(self, kind, sector=0, out=b"", want=0):
         self.submit(kind, sector, out, want)

@@ -127,3 +127,23 @@ def stopped(pid):
     finally:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGCONT)
+
+
+def lines_about(daemon, disk):
+    """What the log says of a disk at levels that an operator is to look at: everything but its comings and goings."""
+    return [line for line in daemon.log().splitlines()
+            if f"disk {disk}" in line and "connected" not in line and " bytes in blocks of " not in line]
+
+
+@contextlib.contextmanager
+def verified_load(bench, path, daemon):
+    """On another disk; afterwards every sector is as it was written, and nothing was said of it."""
+    process = bench.running(path, "--rw", "randrw", "--verify", "--size", "16m", "--time", "60s", "--depth", 8)
+    try:
+        yield
+    finally:
+        process.terminate()
+    result = bench.finish(process, expect=None)
+    assert result.json, result.err
+    assert result.errors() == 0 and result.bad_sectors() == {} and result.ios() > 0 and result.checked() > 0
+    assert lines_about(daemon, "other") == []

@@ -14,12 +14,13 @@ CPU = {"user_seconds", "system_seconds", "cpus", "us_per_io", "voluntary_switche
 SCHEMA = {
     "schema", "version", "socket", "failure", "exit_code", "interrupted", "options", "region", "device", "seconds",
     "connect_ns", "first_completion_ns", "total", "operations", "errors", "error_samples", "notifications", "backlog",
-    "back_end", "front_end", "reconnects", "verify",
+    "back_end", "front_end", "reconnects", "survived",
+    "verify",
 }
 OPTIONS = {
     "rw", "read_percent", "block_size", "segment_size", "depth", "queues", "queue_size", "ring", "mode", "event_idx",
     "indirect", "flush_every", "unmap", "rate", "time_seconds", "warm_up_seconds", "io_count", "verify", "seed",
-    "reconnect",
+    "reconnect", "inflight", "survive_seconds",
 }
 DEVICE = {
     "capacity_bytes", "block_size", "read_only", "queues", "memory_slots", "serial", "features", "protocol_features",
@@ -57,7 +58,7 @@ def test_json_schema(bench, disk):
 
 def test_json_says_null_for_what_was_not_asked(bench, disk):
     result = bench.run(disk, "--io-count", 10)
-    assert [result[key] for key in ("verify", "reconnects", "backlog", "failure")] == [None] * 4
+    assert [result[key] for key in ("verify", "reconnects", "survived", "backlog", "failure")] == [None] * 5
 
 
 def test_json_of_a_failure(bench, workdir):
@@ -104,7 +105,7 @@ def test_same_seed_same_load(bench, disk):
     (("--depth", "0"), ("--depth=0", "1 to 4096")),
     (("--rw", "append"), ("--rw=append", "randwrite")),
     (("--block-size", "1000"), ("--block-size=1000", "512")),
-    (("--ring", "packed"), ("--ring=packed", "not supported by this version")),
+    (("--ring", "ring"), ("--ring=ring", "split or packed")),
     (("--queue-size", "100"), ("--queue-size=100", "power of two")),
     (("--depth", "300"), ("--depth=300", "--queue-size=256")),
     (("--time", "soon"), ("--time=soon", "10s")),

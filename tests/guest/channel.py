@@ -74,6 +74,11 @@ class Agent(Channel):
                 self.boot_id = boot_id
                 return
 
+    def take_over(self, other):
+        """Talk to the agent that `other` has talked to, whose machine has moved."""
+        self._last = other._last
+        self.boot_id = other.boot_id
+
     def run(self, code, timeout):
         """Return (exit status, output: bytes)."""
         self._last += 1

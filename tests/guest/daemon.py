@@ -58,6 +58,8 @@ class Daemon:
         status = self.process.stop(timeout)
         if status != 0:
             raise GuestError(f"{self.process.name} ended with {status} after SIGTERM\n{tail(self.process.log)}")
+        if "sandbox: system call" in self.log():
+            raise GuestError(f"the sandbox of {self.process.name} is too narrow\n{tail(self.process.log)}")
 
     def kill(self):
         self.ended = True

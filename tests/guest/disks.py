@@ -9,17 +9,22 @@ from dataclasses import dataclass
 class VhostUserDisk:
     """A disk served by a vhost-user back end at `socket`.
 
-    reconnect: seconds after which QEMU connects again to a back end that went away; None: it does not."""
+    reconnect: seconds after which QEMU connects again to a back end that went away; None: it does not.
+    packed, event_idx, indirect: what the device offers, where the back end does."""
     socket: str
     queues: int = 1
     reconnect: int = 1
     queue_size: int = 128
+    packed: bool = False
+    event_idx: bool = True
+    indirect: bool = True
 
     def arguments(self, index):
         again = f",reconnect={self.reconnect}" if self.reconnect else ""
         return ["-chardev", f"socket,id=vhost{index},path={_comma(self.socket)}{again}",
                 "-device", f"vhost-user-blk-pci,id=disk{index},chardev=vhost{index},num-queues={self.queues},"
-                           f"queue-size={self.queue_size}"]
+                           f"queue-size={self.queue_size},packed={_on(self.packed)},event_idx={_on(self.event_idx)},"
+                           f"indirect_desc={_on(self.indirect)}"]
 
 
 @dataclass
@@ -50,3 +55,7 @@ def device_name(index):
 def _comma(path):
     """QEMU's option parser takes a doubled comma for one."""
     return os.fspath(path).replace(",", ",,")
+
+
+def _on(yes):
+    return "on" if yes else "off"

@@ -31,6 +31,11 @@ class FioJob:
         self._command = command(devices, options, output)
         self._job = guest.start(self._command)
 
+    def moved(self, guest):
+        """The guest it runs in has migrated."""
+        self._guest = guest
+        self._job.moved(guest)
+
     def running(self):
         return self._job.running()
 

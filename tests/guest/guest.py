@@ -34,14 +34,17 @@ class Guest:
     """A guest with `disks`, started on entry to the `with` block and killed on leaving it.
 
     directory: takes console.log and qemu.log, which errors quote.
-    memory, max_memory: MiB; with max_memory, add_memory() can plug more in."""
+    memory, max_memory: MiB; with max_memory, add_memory() can plug more in.
+    incoming: do not boot, but wait for another one to migrate here; see migration.migrate()."""
 
-    def __init__(self, image, directory, disks=(), cpus=2, memory=384, max_memory=None, boot_timeout=90):
+    def __init__(self, image, directory, disks=(), cpus=2, memory=384, max_memory=None, boot_timeout=90,
+                 incoming=False):
         self.disks = list(disks)
         self.kvm = can_use_kvm()
         self.console = os.path.join(directory, "console.log")
         self.log = os.path.join(directory, "qemu.log")
         self.boot_timeout = boot_timeout
+        self._incoming = incoming
         self._numbers = itertools.count()
         self._broken = None
         self._sockets = []
@@ -79,6 +82,8 @@ class Guest:
                      "-device", f"virtserialport,chardev={name},name=strait.{name}"]
         for index, disk in enumerate(self.disks):
             argv += disk.arguments(index)
+        if self._incoming:
+            argv += ["-incoming", "defer"]
         return argv + ["-kernel", image.kernel, "-initrd", image.initramfs, "-append", KERNEL_OPTIONS]
 
     def _start(self):
@@ -87,7 +92,8 @@ class Guest:
             self._qmp.start(timeout=30)
         except GuestError as e:
             raise self._explain(e) from None
-        self._wait_agents()
+        if not self._incoming:
+            self._wait_agents()
         self.boot_seconds = time.monotonic() - began
 
     def _wait_agents(self, not_boot=None):
@@ -178,6 +184,11 @@ class Guest:
         self.qmp("system_reset")
         self._wait_agents(not_boot=boot_id)
 
+    def take_over(self, other):
+        """The guest that ran in `other` has migrated here: go on with its agents."""
+        self._agent.take_over(other._agent)
+        self._aux.take_over(other._aux)
+
     # Ending it
 
     @property
@@ -258,6 +269,10 @@ class Job:
     def __init__(self, guest, path):
         self._guest = guest
         self.path = path
+
+    def moved(self, guest):
+        """The guest it runs in has migrated."""
+        self._guest = guest
 
     def running(self):
         return self._guest.run(f"test -e {self.path}.status", check=False)[0] != 0
