@@ -1,15 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 # The front door. Everything is built by meson; this only saves typing.
 RELEASE := build/release
-PAIRS ?= 5
+PAIRS ?= 7
 SECONDS ?= 2
+PEER_SOCKETS ?=
+ONLY ?=
+DRAW ?=
+JSON ?=
+TIME ?= 60
+COUNT ?= 1000
+GUEST_COUNT ?= 50
 
-.PHONY: help demo check bench release install clean
+.PHONY: help demo check fuzz soak bench release install clean
 
 help:
 	@echo 'make demo      serve a disk to a real Linux guest and show what that brings (3 minutes)'
-	@echo 'make check     run every test (10 minutes)'
-	@echo 'make bench     measure against qemu-storage-daemon and fio; PAIRS=$(PAIRS) SECONDS=$(SECONDS) (5 minutes)'
+	@echo 'make check     run every test (15 minutes)'
+	@echo 'make fuzz      hunt for inputs that break it; TIME=$(TIME) seconds for each target'
+	@echo 'make soak      kill straitd COUNT=$(COUNT) times under verified load, GUEST_COUNT=$(GUEST_COUNT) times under a real guest'
+	@echo 'make bench     measure against qemu-storage-daemon and fio, a verdict a line; PAIRS=$(PAIRS) SECONDS=$(SECONDS) (11 minutes)'
+	@echo '               PEER_SOCKETS=[NAME=]SOCKET,... more peers   ONLY=WORD some of it (scripts/bench --list)'
+	@echo '               DRAW=DIRECTORY latency against IOPS, drawn (20 minutes)   JSON=FILE'
 	@echo 'make release   build what is installed, in $(RELEASE)'
 	@echo 'make install   install it; DESTDIR and PREFIX as usual'
 	@echo 'make clean     remove what was built'
@@ -27,10 +38,20 @@ check:
 	@scripts/install-packages build guest test
 	@scripts/check
 
-bench:
-	@scripts/install-packages build guest
+fuzz:
+	@scripts/install-packages build test
+	@scripts/fuzz --time $(TIME)
+
+soak:
+	@scripts/install-packages build guest test
 	@scripts/build $(RELEASE) --buildtype=release -Db_lto=true -Db_ndebug=true
-	@scripts/bench --build-dir $(RELEASE) --pairs $(PAIRS) --seconds $(SECONDS)
+	@scripts/soak --build-dir $(RELEASE) --kills $(COUNT) --guest-kills $(GUEST_COUNT)
+
+bench:
+	@scripts/install-packages build guest bench
+	@scripts/build $(RELEASE) --buildtype=release -Db_lto=true -Db_ndebug=true
+	@scripts/bench --build-dir $(RELEASE) --pairs $(PAIRS) --seconds $(SECONDS) $(if $(PEER_SOCKETS),--peers $(PEER_SOCKETS)) \
+		$(addprefix --only ,$(ONLY)) $(if $(DRAW),--draw $(DRAW)) $(if $(JSON),--json $(JSON))
 
 install: release
 	$(if $(PREFIX),meson configure $(RELEASE) --prefix=$(PREFIX))
