@@ -18,7 +18,7 @@ _strait_bench()
 {
 	local options_bench="--rw= --read-percent= --block-size= --segment-size= --depth= --queues= --queue-size=
 		--ring= --mode= --no-event-idx --no-indirect --flush-every= --unmap --rate= --time= --warm-up=
-		--offset= --size= --io-count= --verify --seed= --reconnect= --timeout= --force-writes --huge-pages
+		--offset= --size= --io-count= --verify --seed= --reconnect= --survive= --no-inflight --timeout= --force-writes --huge-pages
 		--cpu= --pid= --json --progress --no-progress --quiet --help"
 	local word=$1 before=$2
 
@@ -31,7 +31,7 @@ _strait_bench()
 		mapfile -t COMPREPLY < <(compgen -W "polled event" -- "$word")
 		;;
 	--ring)
-		mapfile -t COMPREPLY < <(compgen -W "split" -- "$word")
+		mapfile -t COMPREPLY < <(compgen -W "split packed" -- "$word")
 		;;
 	--pid)
 		mapfile -t COMPREPLY < <(compgen -W "$(pgrep straitd)" -- "$word")

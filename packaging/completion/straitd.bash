@@ -3,8 +3,8 @@
 
 _straitd()
 {
-	local options="--config= --check --socket-path= --fd= --blk-file= --read-only --print-capabilities
-		--log-level= --version --help"
+	local options="--config= --check --upgrade --socket-path= --fd= --blk-file= --read-only --print-capabilities
+		--sandbox= --log-level= --version --help"
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 
 	# Readline breaks --option=value into three words.
@@ -18,6 +18,9 @@ _straitd()
 	--config | --blk-file | --socket-path)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		;;
+	--sandbox)
+		mapfile -t COMPREPLY < <(compgen -W "on required off" -- "$word")
 		;;
 	--log-level)
 		mapfile -t COMPREPLY < <(compgen -W "error warning info debug" -- "$word")
