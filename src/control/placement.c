@@ -69,6 +69,8 @@ int placement_start(struct placement *placement, struct error *err)
 void placement_stop(struct placement *placement)
 {
 	for (unsigned i = 0; i < placement->count; i++)
+		worker_stop(placement->worker[i]);
+	for (unsigned i = 0; i < placement->count; i++)
 		worker_destroy(placement->worker[i]);
 	placement->count = 0;
 	cpu_idle_close(&placement->cpu_idle);

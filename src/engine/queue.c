@@ -161,12 +161,13 @@ static void run_move(struct mailbox_message *message)
 
 	if (follow(queue, message))
 		return;
-	if (queue->leaving == QUEUE_STAYS && !worker_is_current(queue->move_to)) {
-		queue->leaving = QUEUE_MOVES;
-		queue->move_since = clock_ticks();
-		queue->move_deadline = queue->move_since + clock_ns_to_ticks(MOVE_PATIENCE_NS);
+	if (queue->leaving != QUEUE_STAYS || worker_is_current(queue->move_to)) {
+		__atomic_store_n(&queue->move_pending, false, __ATOMIC_RELEASE);
+		return;
 	}
-	__atomic_store_n(&queue->move_pending, false, __ATOMIC_RELEASE);
+	queue->leaving = QUEUE_MOVES;
+	queue->move_since = clock_ticks();
+	queue->move_deadline = queue->move_since + clock_ns_to_ticks(MOVE_PATIENCE_NS);
 }
 
 void queue_move(struct queue *queue, struct worker *to)
@@ -186,10 +187,22 @@ void queue_hand_over(struct queue *queue)
 	queue->leaving = QUEUE_STAYS;
 	queue->kick_armed = queue->kick_cancelled = false;
 	queue->thread = worker_storage_thread(to);
-	QUEUE_COUNT(queue->counters.moves, 1);
 	/* From here on it is the other's. Pairs with queue_worker(): who sees the new worker sees what is above. */
 	__atomic_store_n(&queue->worker, to, __ATOMIC_RELEASE);
 	worker_post(to, &queue->start);
+}
+
+static void end_move(struct queue *queue, uint64_t *counter)
+{
+	queue->move_since = 0;
+	__atomic_store_n(&queue->move_pending, false, __ATOMIC_RELEASE);
+	QUEUE_COUNT(*counter, 1);
+}
+
+void queue_give_up_move(struct queue *queue)
+{
+	queue->leaving = QUEUE_STAYS;
+	end_move(queue, &queue->counters.moves_given_up);
 }
 
 void queue_has_moved(struct queue *queue)
@@ -201,7 +214,7 @@ void queue_has_moved(struct queue *queue)
 	pause = clock_ticks_to_ns(clock_ticks() - queue->move_since);
 	if (pause > queue->counters.move_pause_max_ns)
 		__atomic_store_n(&queue->counters.move_pause_max_ns, pause, __ATOMIC_RELAXED);
-	queue->move_since = 0;
+	end_move(queue, &queue->counters.moves);
 }
 
 struct set_call {

@@ -100,7 +100,7 @@ struct queue {
 	/* crossing over */
 	struct worker *worker; /* changed by the worker that a queue leaves for another one */
 	struct mailbox_message start, stop, stopped, move;
-	bool move_pending; /* the last queue_move() was not looked at yet */
+	bool move_pending; /* the last queue_move() has not come to its end */
 	struct mailbox *stopped_to;
 	void (*on_stopped)(struct queue *queue);
 	size_t pool_bytes, iov_bytes, range_bytes;
@@ -124,7 +124,7 @@ void queue_stop(struct queue *queue, struct mailbox *to, void (*on_stopped)(stru
  * Control thread. Hand a running queue to another worker: it drains, is taken
  * up there and loses nothing. Where draining takes longer than half a
  * millisecond it stays, and counters.moves_given_up says so. Does nothing while
- * an earlier call has not been looked at.
+ * an earlier move has not come to its end.
  */
 void queue_move(struct queue *queue, struct worker *to);
 
@@ -161,8 +161,9 @@ void queue_flush(struct queue *queue);
 /* Worker: make the call that is held back, if one is. */
 void queue_release_call(struct queue *queue);
 
-/* Worker: pass a drained queue on to move_to; there: it has come, by a move or from the control thread. */
+/* Worker: pass a drained queue on to move_to, or keep it; there: it has come, by a move or from the control thread. */
 void queue_hand_over(struct queue *queue);
+void queue_give_up_move(struct queue *queue);
 void queue_has_moved(struct queue *queue);
 
 /* Worker, devices: hand request->io to the storage. io.done was set and gets the result. */

@@ -124,7 +124,6 @@ static void *worker_main(void *argument)
 	if (!up)
 		return NULL;
 	worker_run(worker);
-	io_uring_queue_exit(&worker->ring);
 	storage_bounce_destroy(worker->thread.bounce);
 	if (worker->schedstat_fd >= 0)
 		close(worker->schedstat_fd);
@@ -210,17 +209,22 @@ int worker_start(struct worker *worker, struct error *err)
 	return err->code;
 }
 
+void worker_stop(struct worker *worker)
+{
+	if (!worker->started)
+		return;
+	worker->quit_message.run = run_quit;
+	worker_post(worker, &worker->quit_message);
+	pthread_join(worker->pthread, NULL);
+	worker->started = false;
+	/* A report that is still on its way is part of the worker. */
+	if (__atomic_load_n(&worker->report_pending, __ATOMIC_ACQUIRE))
+		mailbox_run(worker->options.report_to);
+}
+
 void worker_destroy(struct worker *worker)
 {
-	if (worker->started) {
-		worker->quit_message.run = run_quit;
-		worker_post(worker, &worker->quit_message);
-		pthread_join(worker->pthread, NULL);
-		/* A report that is still on its way is part of the worker. */
-		if (__atomic_load_n(&worker->report_pending, __ATOMIC_ACQUIRE))
-			mailbox_run(worker->options.report_to);
-	} else {
-		io_uring_queue_exit(&worker->ring);
-	}
+	worker_stop(worker);
+	io_uring_queue_exit(&worker->ring);
 	abandon(worker);
 }

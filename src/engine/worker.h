@@ -47,7 +47,14 @@ struct worker *worker_create(const struct worker_options *options, struct error 
 /* Start its thread. 0, or a negative errno with err set: worker_destroy() is all that is left to do then. */
 int worker_start(struct worker *worker, struct error *err);
 
-/* End a worker that has no queues any more, or was never started. */
+/*
+ * End the thread of a worker that has no queues any more, if it was started.
+ * Where queues have moved between workers, stop all of them before one is
+ * destroyed: who sent a queue may still be about to wake its new worker.
+ */
+void worker_stop(struct worker *worker);
+
+/* Stop it and free it. */
 void worker_destroy(struct worker *worker);
 
 /* Any thread: have a message run on the worker. */

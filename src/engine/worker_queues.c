@@ -90,10 +90,8 @@ static void part_with(struct worker *worker, struct queue *queue)
 static bool leave(struct worker *worker, struct queue *queue, struct queue **link)
 {
 	/* Requests that take long must not hold a queue up that only moves: it stays where it is. */
-	if (queue->in_flight && queue->leaving == QUEUE_MOVES && clock_ticks() >= queue->move_deadline) {
-		queue->leaving = QUEUE_STAYS;
-		QUEUE_COUNT(queue->counters.moves_given_up, 1);
-	}
+	if (queue->in_flight && queue->leaving == QUEUE_MOVES && clock_ticks() >= queue->move_deadline)
+		queue_give_up_move(queue);
 	if (queue->leaving == QUEUE_STAYS || queue->in_flight || queue_owes(queue) || !poll_has_ended(worker, queue))
 		return false;
 	*link = queue->next;

@@ -40,6 +40,7 @@ static void end(struct fixture *f)
 {
 	driver_stop(&f->driver);
 	driver_destroy(&f->driver);
+	worker_stop(f->rig.worker);
 	worker_destroy(f->other);
 	rig_destroy(&f->rig);
 	storage_close(f->storage);
