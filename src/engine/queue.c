@@ -3,6 +3,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <liburing.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -310,13 +311,18 @@ static unsigned room(struct queue *queue)
 
 bool queue_take(struct queue *queue)
 {
+	const struct io_uring *ring = queue->thread->ring;
+	const unsigned prepared = io_uring_sq_ready(ring);
+	/* A device with little to do gets some soon: it starts on the first requests while the others are prepared. */
+	const unsigned enough = queue->in_flight ? queue->in_flight : 1;
 	unsigned taken = 0, most = room(queue);
 	uint16_t head;
 	int ret = 0;
 
 	if (queue->broken_said)
 		return false;
-	while (taken < most && (queue->leaving == QUEUE_STAYS || queue_owes(queue))) {
+	while (taken < most && io_uring_sq_ready(ring) - prepared < enough &&
+	       (queue->leaving == QUEUE_STAYS || queue_owes(queue))) {
 		ret = virtq_next(&queue->vq, &head);
 		if (ret > 0)
 			ret = take_one(queue, head);
