@@ -3,6 +3,7 @@
 
 import grp
 import os
+import pathlib
 import pwd
 import socket
 import stat
@@ -43,15 +44,18 @@ def test_owner_group_and_mode(straitd, workdir):  # noqa: F811
     """The disk's own, and what is said for all; not by the umask, and the same while it is made."""
     disks = two_disks(workdir, **{"socket-owner": "daemon", "socket-mode": "0640"})
     config = write_config(workdir, disks, **{"socket-group": "mail", "socket-owner": "12345"})
-    trace = os.path.join(workdir, "strace")
-    with Straitd("/usr/bin/strace", "-f", "-o", trace, "-e", "trace=bind,listen,fchownat,umask,chmod,fchmod,fchmodat",
-                 straitd, f"--config={config}", "--sandbox=off", directory=workdir, umask=0o777) as daemon:
+    trace = pathlib.Path(workdir, "strace")
+    # -D: what is started, and ended, is straitd itself
+    with Straitd("/usr/bin/strace", "-D", "-f", "-o", str(trace),
+                 "-e", "trace=bind,listen,fchownat,umask,chmod,fchmod,fchmodat", straitd, f"--config={config}",
+                 "--sandbox=off", directory=workdir, umask=0o777) as daemon:
         daemon.serves(*(d["socket"] for d in disks))
         for disk, owner, mode in ((disks[0], pwd.getpwnam("daemon").pw_uid, 0o640), (disks[1], 12345, 0o660)):
             status = os.stat(disk["socket"])
             assert stat.S_IMODE(status.st_mode) == mode
             assert (status.st_uid, status.st_gid) == (owner, grp.getgrnam("mail").gr_gid)
-    calls = [line.split(None, 1)[1] for line in open(trace, encoding="utf-8")]
+    wait_for(lambda: "+++" in trace.read_text().splitlines()[-1], "strace to see the end")
+    calls = [line.split(None, 1)[1] for line in trace.read_text().splitlines()]
     names = [call.split("(")[0] for call in calls if not call.startswith(("umask", "---", "+++"))]
     # Given away before anybody can connect, and never given another mode than the one it was made with.
     assert names == ["bind", "fchownat", "listen"] * 2, calls
