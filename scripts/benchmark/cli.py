@@ -89,6 +89,8 @@ def parse(argv):
                         "without --only nothing else is measured")
     parser.add_argument("--front-end", choices=("event", "polled"), default="event",
                         help="in sweeps of rates: sleep until called, as a guest does (default), or poll")
+    parser.add_argument("--poll-max-us", type=int, metavar="US",
+                        help="the longest look of adaptive polling in the sweep of policies (default: straitd's own)")
     parser.add_argument("--json", metavar="FILE", help="write everything that was measured there as well")
     parser.add_argument("--directory", default="/var/tmp", metavar="DIR",
                         help="where the image for O_DIRECT goes (1 GiB; default /var/tmp)")

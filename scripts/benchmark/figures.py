@@ -45,8 +45,9 @@ FIGURES = (
             Spec("O_DIRECT file, QD32, p99", "us", "p99", at_most(1.1)))),
     Figure("direct, QD1", Load("direct", 1), FIO,
            (Spec("O_DIRECT file, QD1", "IOPS", "iops", at_least(0.97), at_least(1.0)),)),
-    Figure("CPU at 20 k IOPS, null", Load("null", 32, "event", RATE), backends.QSD,
-           (Spec("null at 20 k IOPS, CPU an I/O", "us", "cpu_us", at_most(0.5), at_most(0.33)),)),
+    *(Figure(f"CPU at 20 k IOPS, {disk}", Load(disk, 32, "event", RATE), backends.QSD,
+             (Spec(f"{name} at 20 k IOPS, CPU an I/O", "us", "cpu_us", at_most(0.5), at_most(0.33)),))
+      for disk, name in (("null", "null"), ("tmpfs", "file on tmpfs"), ("direct", "O_DIRECT file"))),
 )
 
 

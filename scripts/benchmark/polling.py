@@ -17,6 +17,8 @@ def _daemon(session, policy, named):
     """A straitd for each policy: they are measured in turns, and one that is not asked for anything does not run."""
     disk = backends.straitd_disk("null", {})
     keys = {}
+    if policy == "adaptive" and session.options.poll_max_us is not None:
+        keys["poll_max_us"] = session.options.poll_max_us
     if named:
         disk["polling"] = policy
     elif policy != "adaptive":
