@@ -18,7 +18,7 @@ help:
 	@echo 'make check     run every test (15 minutes)'
 	@echo 'make fuzz      hunt for inputs that break it; TIME=$(TIME) seconds for each target'
 	@echo 'make soak      kill straitd COUNT=$(COUNT) times under verified load, GUEST_COUNT=$(GUEST_COUNT) times under a real guest'
-	@echo 'make bench     measure against qemu-storage-daemon and fio, a verdict a line; PAIRS=$(PAIRS) SECONDS=$(SECONDS) (11 minutes)'
+	@echo 'make bench     measure against qemu-storage-daemon and fio, a verdict a line; PAIRS=$(PAIRS) SECONDS=$(SECONDS) (14 minutes)'
 	@echo '               PEER_SOCKETS=[NAME=]SOCKET,... more peers   ONLY=WORD some of it (scripts/bench --list)'
 	@echo '               DRAW=DIRECTORY latency against IOPS, drawn (20 minutes)   JSON=FILE'
 	@echo 'make release   build what is installed, in $(RELEASE)'
