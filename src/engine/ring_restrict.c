@@ -11,27 +11,18 @@
  * another process belongs on the list.
  */
 static const uint8_t operations[] = {
-	IORING_OP_NOP,          IORING_OP_READ,         IORING_OP_READV,          IORING_OP_READ_FIXED,
-	IORING_OP_WRITE,        IORING_OP_WRITEV,       IORING_OP_WRITE_FIXED,    IORING_OP_FSYNC,
-	IORING_OP_FALLOCATE,    IORING_OP_POLL_ADD,     IORING_OP_POLL_REMOVE,    IORING_OP_TIMEOUT,
-	IORING_OP_ASYNC_CANCEL, IORING_OP_LINK_TIMEOUT, IORING_OP_TIMEOUT_REMOVE,
+	IORING_OP_NOP,   IORING_OP_READ,      IORING_OP_READV,    IORING_OP_WRITE,   IORING_OP_WRITEV,
+	IORING_OP_FSYNC, IORING_OP_FALLOCATE, IORING_OP_POLL_ADD, IORING_OP_TIMEOUT, IORING_OP_ASYNC_CANCEL,
 };
 
-/* Vectored requests on registered buffers; not in the headers of every distribution. Linux 6.15. */
-static const uint8_t later_operations[] = {60 /* IORING_OP_READV_FIXED */, 61 /* IORING_OP_WRITEV_FIXED */};
-
-/* Buffers and files are registered by address and descriptor. Not: personalities, eventfds, other rings. */
+/* Files are registered by descriptor. Not: buffers, personalities, eventfds, other rings. */
 static const uint8_t registrations[] = {
-	IORING_REGISTER_BUFFERS,       IORING_UNREGISTER_BUFFERS,        IORING_REGISTER_BUFFERS2,
-	IORING_REGISTER_FILES,         IORING_UNREGISTER_FILES,          IORING_REGISTER_FILES2,
-	IORING_REGISTER_RING_FDS,      IORING_UNREGISTER_RING_FDS,       IORING_REGISTER_BUFFERS_UPDATE,
-	IORING_REGISTER_PROBE,         IORING_REGISTER_IOWQ_MAX_WORKERS, IORING_REGISTER_FILES_UPDATE,
-	IORING_REGISTER_FILES_UPDATE2,
+	IORING_REGISTER_FILES2,   IORING_REGISTER_FILES_UPDATE, IORING_UNREGISTER_FILES,
+	IORING_REGISTER_RING_FDS, IORING_UNREGISTER_RING_FDS,   IORING_REGISTER_IOWQ_MAX_WORKERS,
 };
 
 #define COUNT(array)     (sizeof(array) / sizeof((array)[0]))
-#define SQE_FLAGS        (IOSQE_FIXED_FILE | IOSQE_IO_LINK | IOSQE_ASYNC | IOSQE_CQE_SKIP_SUCCESS)
-#define MAX_RESTRICTIONS (COUNT(operations) + COUNT(later_operations) + COUNT(registrations) + 1)
+#define MAX_RESTRICTIONS (COUNT(operations) + COUNT(registrations) + 1)
 
 static unsigned add_all(struct io_uring_restriction *list, unsigned count, uint16_t kind, const uint8_t *codes,
 			size_t code_count)
@@ -41,26 +32,16 @@ static unsigned add_all(struct io_uring_restriction *list, unsigned count, uint1
 	return count;
 }
 
-/* A kernel refuses the whole list for a code that it does not know. */
-static int try_list(struct io_uring *ring, bool later)
+int ring_restrict(struct io_uring *ring)
 {
 	struct io_uring_restriction list[MAX_RESTRICTIONS];
 	unsigned count = 0;
 
 	count = add_all(list, count, IORING_RESTRICTION_SQE_OP, operations, COUNT(operations));
-	if (later)
-		count = add_all(list, count, IORING_RESTRICTION_SQE_OP, later_operations, COUNT(later_operations));
 	count = add_all(list, count, IORING_RESTRICTION_REGISTER_OP, registrations, COUNT(registrations));
-	list[count++] =
-		(struct io_uring_restriction){.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED, .sqe_flags = SQE_FLAGS};
+	list[count++] = (struct io_uring_restriction){.opcode = IORING_RESTRICTION_SQE_FLAGS_ALLOWED,
+						      .sqe_flags = IOSQE_FIXED_FILE};
 	/* liburing's function for it is missing from the library of some distributions. */
 	return syscall(__NR_io_uring_register, ring->ring_fd, IORING_REGISTER_RESTRICTIONS, list, count) < 0 ? -errno
 													     : 0;
-}
-
-int ring_restrict(struct io_uring *ring)
-{
-	int ret = try_list(ring, true);
-
-	return ret == -EINVAL ? try_list(ring, false) : ret;
 }
