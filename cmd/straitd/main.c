@@ -64,6 +64,19 @@ static int act(enum options_action action, struct config *config)
 	}
 }
 
+/* The command line is stronger than the configuration. */
+static int choose_sandbox(const struct options *options, struct sandbox_options *sandbox, struct error *err)
+{
+	if (options->sandbox < 0)
+		return 0;
+	sandbox->mode = (enum sandbox_mode)options->sandbox;
+	if (sandbox->mode == SANDBOX_REQUIRED && sandbox->without)
+		return error_set(err, -EINVAL,
+				 "--sandbox=required: the configuration leaves out parts of the sandbox "
+				 "(sandbox-without): expected one that leaves out none");
+	return 0;
+}
+
 static int load_and_do(const struct options *options)
 {
 	struct config *config;
@@ -81,9 +94,8 @@ static int load_and_do(const struct options *options)
 		log_set_level((enum log_level)options->log_level);
 	else if (config->log_level)
 		log_set_level((enum log_level)config->log_level);
-	if (options->sandbox >= 0)
-		config->sandbox.mode = (enum sandbox_mode)options->sandbox;
-	status = act(options->action, config);
+	ret = choose_sandbox(options, &config->sandbox, &err);
+	status = ret < 0 ? usage_error(&err) : act(options->action, config);
 	config_free(config);
 	return status;
 }

@@ -54,8 +54,9 @@ static const struct option_text {
 
 void options_print_help(void)
 {
-	printf("Usage: straitd --config=FILE [--check | --upgrade]\n"
-	       "       straitd --socket-path=PATH --blk-file=FILE [--read-only]\n"
+	printf("Usage: straitd --config=FILE [--check | --upgrade] [OPTION...]\n"
+	       "       straitd --socket-path=PATH --blk-file=FILE [--read-only] [--check] [OPTION...]\n"
+	       "       straitd --fd=NUMBER --blk-file=FILE [--read-only] [OPTION...]\n"
 	       "Serve disks to virtual machines over vhost-user.\n\n");
 	for (unsigned i = 0; i < OPTION_COUNT; i++) {
 		const struct option_text *text = &texts[i];
@@ -67,9 +68,10 @@ void options_print_help(void)
 		printf("  %-26s  %s\n", left, text->help);
 	}
 	printf("\nstraitd stays in the foreground and logs to standard error. SIGTERM and SIGINT let\n"
-	       "requests finish and end it; SIGHUP makes it look at the size of every disk again.\n"
-	       "Exit status: 0 all is well, 1 no disk could be served or --check found something,\n"
-	       "2 wrong usage or configuration, 3 an internal error.\n");
+	       "requests finish and end it, a second one gives them up; SIGHUP makes it look at the size\n"
+	       "of every disk again.\n"
+	       "Exit status: 0 all is well, 1 no disk could be served, --check found something, --upgrade\n"
+	       "was refused or requests were given up, 2 wrong usage or configuration, 3 an internal error.\n");
 }
 
 static int unknown_option(const char *text, struct error *err)

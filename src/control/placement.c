@@ -11,6 +11,9 @@
 #define INTERVAL_MS     100
 #define INTERVAL_MAX_MS 2000
 
+/* Intervals for which a queue that could not move is left where it is. */
+#define REST_LOOKS 50
+
 static void balance(void *context);
 
 static int create_worker(struct placement *placement, const struct config *config, struct mailbox *mailbox, unsigned i,
@@ -121,7 +124,10 @@ struct worker *placement_take(struct placement *placement, struct queue *queue, 
 		placement->seat_room = room;
 	}
 	placement->seats[placement->seat_count++] =
-		(struct placement_seat){.queue = queue, .disk = disk, .requests = queue->counters.requests};
+		(struct placement_seat){.queue = queue,
+					.disk = disk,
+					.requests = queue->counters.requests,
+					.moves_given_up = queue->counters.moves_given_up};
 	return placement->worker[worker];
 }
 
@@ -172,6 +178,19 @@ static void measure_workers(struct placement *placement, uint64_t now, struct pl
 	placement->looked = now;
 }
 
+/* A queue that could not drain in time has paused in vain: that is not tried again soon. */
+static bool rests(struct placement_seat *seat)
+{
+	uint64_t given_up = __atomic_load_n(&seat->queue->counters.moves_given_up, __ATOMIC_RELAXED);
+
+	if (given_up != seat->moves_given_up)
+		seat->rest = REST_LOOKS;
+	else if (seat->rest)
+		seat->rest--;
+	seat->moves_given_up = given_up;
+	return seat->rest > 0;
+}
+
 /* What share of its worker's requests each queue had. */
 static void measure_queues(struct placement *placement, struct placement_worker *workers,
 			   struct placement_queue *queues)
@@ -189,7 +208,7 @@ static void measure_queues(struct placement *placement, struct placement_worker 
 		seat->requests = requests;
 	}
 	for (unsigned i = 0; i < placement->seat_count; i++)
-		queues[i].share = share(queues[i].share, done[queues[i].worker]);
+		queues[i].share = rests(&placement->seats[i]) ? 0 : share(queues[i].share, done[queues[i].worker]);
 }
 
 /* A worker reports that it has been busy. */

@@ -16,7 +16,10 @@
 struct placement_seat {
 	struct queue *queue;
 	const void *disk;
-	uint64_t requests; /* of the queue, at the last look */
+	/* of the queue, at the last look */
+	uint64_t requests;
+	uint64_t moves_given_up;
+	unsigned rest; /* looks for which it is left where it is */
 };
 
 struct placement_measure {

@@ -193,8 +193,13 @@ void queue_hand_over(struct queue *queue)
 	worker_post(to, &queue->start);
 }
 
+/* It took nothing in the meantime, whether it has moved or stayed. */
 static void end_move(struct queue *queue, uint64_t *counter)
 {
+	const uint64_t pause = clock_ticks_to_ns(clock_ticks() - queue->move_since);
+
+	if (pause > queue->counters.move_pause_max_ns)
+		__atomic_store_n(&queue->counters.move_pause_max_ns, pause, __ATOMIC_RELAXED);
 	queue->move_since = 0;
 	__atomic_store_n(&queue->move_pending, false, __ATOMIC_RELEASE);
 	QUEUE_COUNT(*counter, 1);
@@ -208,14 +213,8 @@ void queue_give_up_move(struct queue *queue)
 
 void queue_has_moved(struct queue *queue)
 {
-	uint64_t pause;
-
-	if (!queue->move_since)
-		return;
-	pause = clock_ticks_to_ns(clock_ticks() - queue->move_since);
-	if (pause > queue->counters.move_pause_max_ns)
-		__atomic_store_n(&queue->counters.move_pause_max_ns, pause, __ATOMIC_RELAXED);
-	end_move(queue, &queue->counters.moves);
+	if (queue->move_since)
+		end_move(queue, &queue->counters.moves);
 }
 
 struct set_call {

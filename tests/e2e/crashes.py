@@ -32,7 +32,8 @@ class Crasher:
 
     def start(self, workers=1):
         with open(self.config, "w", encoding="utf-8") as file:
-            json.dump({"workers": workers, "disks": self.disks}, file)  # JSON is YAML
+            # JSON is YAML
+            json.dump({"workers": workers, "placement": "spread", "disks": self.disks}, file)
         self.process = subprocess.Popen([self.program, "--config", self.config], stdin=subprocess.DEVNULL,
                                         stdout=self.log, stderr=self.log)
 

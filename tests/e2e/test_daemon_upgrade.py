@@ -16,6 +16,7 @@ from upgrade import FAREWELL, FINISH, PREPARED, STATE, TAKE, TAKEN, WELCOME, ali
 
 pytestmark = pytest.mark.straitd_only
 
+UPGRADES = int(os.environ.get("UPGRADES", "5"))
 LOAD = ("--rw", "randrw", "--queues", 2, "--depth", 8, "--block-size", "4k-64k", "--verify")
 
 
@@ -50,7 +51,7 @@ def test_many_upgrades_under_load(service, bench, workdir, ring, mode):  # noqa:
                        "120s")
     loads.append(bench.running(disks[2]["socket"], "--ring", ring, f"--mode={mode}", "--queues", 2, "--rw", "randread",
                                "--time", "120s"))
-    for number in range(5):
+    for number in range(UPGRADES):
         old = started.pid
         started.configure(disks, workers=(number + 1) % 4 + 1)
         started.upgrade()

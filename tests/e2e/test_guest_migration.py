@@ -11,7 +11,7 @@ from guest import GuestError, fio, migration
 from guest.proc import wait_until
 
 pytestmark = pytest.mark.straitd_only
-COUNT = int(os.environ.get("MIGRATIONS", "2"))
+COUNT = int(os.environ.get("MIGRATIONS", "1"))
 
 
 class Side:
@@ -63,7 +63,7 @@ def test_there_and_back(workdir, boot, straitd, packed):
     sides = [Side(os.path.join(workdir, name), disk, straitd, boot, packed) for name in ("here", "there")]
     guest = sides[0].guest()
     load = Load(guest)
-    for number in range(COUNT):
+    for number in range(2 * COUNT):
         before = guest.sample("vda").ios
         wait_until(lambda: guest.sample("vda").ios > before + 200, 60, "the load to get going")
         target = sides[(number + 1) % 2].guest(incoming=True)
