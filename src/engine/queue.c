@@ -98,7 +98,12 @@ static void run_stop(struct mailbox_message *message)
 {
 	struct queue *queue = (struct queue *)((char *)message - offsetof(struct queue, stop));
 
-	if (!follow(queue, message))
+	if (follow(queue, message))
+		return;
+	/* A message sent earlier, to the worker before, may come later than this one. */
+	if (queue->calls_came != queue->calls_sent)
+		worker_post(queue_worker(queue), message);
+	else
 		queue->leaving = QUEUE_STOPS;
 }
 
@@ -138,6 +143,8 @@ int queue_start(struct queue *queue, struct worker *worker, const struct queue_s
 	queue->leaving = QUEUE_STAYS;
 	queue->broken_said = queue->full_said = queue->kick_armed = queue->kick_cancelled = queue->move_pending = false;
 	queue->move_since = 0;
+	queue->stopping = false;
+	queue->calls_sent = queue->calls_came = queue->call_serial = 0;
 	call_policy_init(&queue->calls, queue->policy.coalesce_count, clock_ns_to_ticks(queue->policy.coalesce_ns));
 	/* Of what was given back last, who had the queue before us may not have told the driver. */
 	if (setup->ring.inflight.at && queue->call_fd >= 0)
@@ -153,6 +160,7 @@ void queue_stop(struct queue *queue, struct mailbox *to, void (*on_stopped)(stru
 	queue->on_stopped = on_stopped;
 	queue->stopped.run = run_stopped;
 	queue->stop.run = run_stop;
+	queue->stopping = true;
 	worker_post(queue_worker(queue), &queue->stop);
 }
 
@@ -173,7 +181,7 @@ static void run_move(struct mailbox_message *message)
 
 void queue_move(struct queue *queue, struct worker *to)
 {
-	if (__atomic_load_n(&queue->move_pending, __ATOMIC_ACQUIRE))
+	if (queue->stopping || __atomic_load_n(&queue->move_pending, __ATOMIC_ACQUIRE))
 		return;
 	queue->move_pending = true;
 	queue->move_to = to;
@@ -220,6 +228,7 @@ void queue_has_moved(struct queue *queue)
 struct set_call {
 	struct mailbox_message message;
 	struct queue *queue;
+	uint32_t serial;
 	int fd;
 };
 
@@ -227,13 +236,22 @@ static void run_set_call(struct mailbox_message *message)
 {
 	struct set_call *set = (struct set_call *)message;
 
-	if (follow(set->queue, message))
+	struct queue *queue = set->queue;
+
+	if (follow(queue, message))
 		return;
-	close_fd(&set->queue->call_fd);
-	set->queue->call_fd = set->fd;
-	/* What was published meanwhile may have been told to a descriptor nobody listens to. */
-	if (set->fd >= 0)
-		eventfd_write(set->fd, 1);
+	queue->calls_came++;
+	/* While the queue changes its worker a later one may come first. */
+	if ((int32_t)(set->serial - queue->call_serial) > 0) {
+		close_fd(&queue->call_fd);
+		queue->call_fd = set->fd;
+		queue->call_serial = set->serial;
+		/* What was published meanwhile may have been told to a descriptor nobody listens to. */
+		if (set->fd >= 0)
+			eventfd_write(set->fd, 1);
+	} else {
+		close_fd(&set->fd);
+	}
 	free(set);
 }
 
@@ -245,7 +263,8 @@ int queue_set_call(struct queue *queue, int fd)
 		close_fd(&fd);
 		return -ENOMEM;
 	}
-	*set = (struct set_call){.message = {.run = run_set_call}, .queue = queue, .fd = fd};
+	*set = (struct set_call){
+		.message = {.run = run_set_call}, .queue = queue, .serial = ++queue->calls_sent, .fd = fd};
 	worker_post(queue_worker(queue), &set->message);
 	return 0;
 }

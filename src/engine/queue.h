@@ -100,7 +100,12 @@ struct queue {
 	/* crossing over */
 	struct worker *worker; /* changed by the worker that a queue leaves for another one */
 	struct mailbox_message start, stop, stopped, move;
-	bool move_pending; /* the last queue_move() has not come to its end */
+	bool move_pending;   /* the last queue_move() has not come to its end */
+	bool stopping;       /* the control thread's: queue_stop() was called */
+	uint32_t calls_sent; /* the control thread's: queue_set_call()s, as many of which have to arrive before it stops
+			      */
+	uint32_t calls_came; /* the worker's, and which of them the call descriptor is of */
+	uint32_t call_serial;
 	struct mailbox *stopped_to;
 	void (*on_stopped)(struct queue *queue);
 	size_t pool_bytes, iov_bytes, range_bytes;

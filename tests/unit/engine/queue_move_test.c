@@ -4,7 +4,10 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <unistd.h>
+
+#include "traces.h"
 
 struct fixture {
 	struct rig rig;
@@ -131,6 +134,7 @@ static void slow_requests(void **state)
 /* Messages that chase a moving queue reach it. */
 static void stopped_and_recalled_on_the_way(void **state)
 {
+	const unsigned descriptors = count_open_fds();
 	struct fixture f;
 
 	(void)state;
@@ -139,6 +143,8 @@ static void stopped_and_recalled_on_the_way(void **state)
 		load_offer(&f.load, 16);
 		driver_kick(&f.driver);
 		queue_move(&f.queue, elsewhere(&f));
+		/* Two, of which the first may come after the second. */
+		assert_int_equal(queue_set_call(&f.queue, eventfd(0, EFD_NONBLOCK)), 0);
 		assert_int_equal(queue_set_call(&f.queue, dup(f.driver.call_fd)), 0);
 		if (i % 3 == 0)
 			rig_let_worker_turn(&f.rig);
@@ -148,6 +154,7 @@ static void stopped_and_recalled_on_the_way(void **state)
 	load_drain(&f.load);
 	assert_int_equal(f.load.failed, 0);
 	end(&f);
+	assert_int_equal(count_open_fds(), descriptors);
 }
 
 /* A worker with a queue that is to be polled for never sleeps, and sleeps again when that is gone. */
