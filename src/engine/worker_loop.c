@@ -117,7 +117,9 @@ static bool prepare_sleep(struct worker *worker)
 static void sleep_until_event(struct worker *worker)
 {
 	worker_release_calls(worker);
-	if (worker->unkicked == 0 && worker->moving == 0 && prepare_sleep(worker)) {
+	if (worker->unkicked || worker->moving)
+		return;
+	if (prepare_sleep(worker)) {
 		QUEUE_COUNT(worker->counters.sleeps, 1);
 		io_uring_submit_and_wait(&worker->ring, 1);
 		worker->thread.submits++;

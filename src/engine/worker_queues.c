@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <poll.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -52,8 +53,11 @@ void worker_handle_kick(struct worker *worker, struct queue *queue, const struct
 		worker_arm_poll(worker, queue->kick_fd, queue, TAG_KICK);
 		queue->kick_armed = true;
 	} else if (!queue->kick_cancelled) {
-		log_error("disk %s: queue %u: its kick descriptor cannot be polled: %s", queue->name, queue->index,
-			  strerror(-cqe->res));
+		log_error("disk %s: queue %u: its kick descriptor cannot be polled: %s; it is looked at all the time",
+			  queue->name, queue->index, strerror(-cqe->res));
+		close(queue->kick_fd);
+		queue->kick_fd = -1;
+		worker->unkicked++;
 	}
 }
 
