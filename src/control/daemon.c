@@ -250,7 +250,7 @@ static void log_sandbox(const struct daemon *daemon, const struct sandbox *sandb
 {
 	char text[384];
 
-	sandbox_describe(sandbox, worker_ring_restricted(daemon->placement.worker[0]), text, sizeof(text));
+	sandbox_describe(sandbox, placement_rings_restricted(&daemon->placement), text, sizeof(text));
 	if (sandbox->options.mode == SANDBOX_OFF)
 		log_warning("sandbox: %s", text);
 	else
@@ -312,6 +312,9 @@ static int start(struct daemon *daemon, struct sandbox *sandbox, struct error *e
 
 	if (ret == 0 && !daemon->taking)
 		ret = wait_for_successors(daemon, -1, err);
+	if (ret == 0 && sandbox->options.mode == SANDBOX_REQUIRED && !placement_rings_restricted(&daemon->placement))
+		ret = error_set(err, -EOPNOTSUPP,
+				"sandbox: this kernel does not restrict an io_uring, which is required");
 	if (ret == 0)
 		ret = sandbox_drop(sandbox, err);
 	if (ret == 0)

@@ -69,6 +69,15 @@ int placement_start(struct placement *placement, struct error *err)
 	return 0;
 }
 
+bool placement_rings_restricted(const struct placement *placement)
+{
+	for (unsigned i = 0; i < placement->count; i++) {
+		if (!worker_ring_restricted(placement->worker[i]))
+			return false;
+	}
+	return true;
+}
+
 void placement_stop(struct placement *placement)
 {
 	for (unsigned i = 0; i < placement->count; i++)

@@ -50,6 +50,9 @@ int placement_create(struct placement *placement, const struct config *config, s
 /* Start their threads. Negative errno with err set: placement_stop() is next. */
 int placement_start(struct placement *placement, struct error *err);
 
+/* All their rings are restricted. */
+bool placement_rings_restricted(const struct placement *placement);
+
 /* End the workers, which have no queues. */
 void placement_stop(struct placement *placement);
 

@@ -127,6 +127,7 @@ static void *worker_main(void *argument)
 	storage_bounce_destroy(worker->thread.bounce);
 	if (worker->schedstat_fd >= 0)
 		close(worker->schedstat_fd);
+	worker->schedstat_fd = -1;
 	return NULL;
 }
 
@@ -177,6 +178,7 @@ struct worker *worker_create(const struct worker_options *options, struct error 
 	}
 	memset(worker, 0, sizeof(*worker));
 	worker->options = *options;
+	worker->schedstat_fd = -1;
 	worker->thread = (struct storage_thread){
 		.ring = &worker->ring, .post = post_result, .random = clock_monotonic_ns() + options->index};
 	poll_policy_init(&worker->poll, options->poll_max_us * 1000);
