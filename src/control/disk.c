@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <poll.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -14,6 +15,9 @@
 #include "control/disk_storage.h"
 #include "control/disk_vhost.h"
 #include "control/listener.h"
+
+/* A descriptor or memory was missing for a front end: when to look again. */
+#define RETRY_ACCEPT_NS 1000000000ull
 
 #define DISK_OF(source, member) ((struct disk *)((char *)(source)-offsetof(struct disk, member)))
 
@@ -118,12 +122,12 @@ static void begin_session(struct disk *disk, int socket)
 	disk->host->changed(disk->host);
 }
 
-/* The peer has left, though we have not heard of it yet. */
+/* The peer has left, though we have not heard of it yet: what it said last may still be unread. */
 static bool hung_up(int socket)
 {
-	char byte;
+	struct pollfd poller = {.fd = socket, .events = POLLRDHUP};
 
-	return recv(socket, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+	return poll(&poller, 1, 0) > 0;
 }
 
 static void listener_ready(struct loop_source *source)
@@ -142,9 +146,9 @@ static void listener_ready(struct loop_source *source)
 	socket = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	if (socket < 0) {
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
-			log_error("disk %s: accepting a front end: %s; no more are accepted until this one leaves",
+			log_error("disk %s: accepting a front end: %s; it is tried again in a second",
 				  disk->config->name, strerror(errno));
-			loop_unwatch(disk->host->loop, source);
+			throttle_pause(disk, RETRY_ACCEPT_NS);
 		}
 		return;
 	}
@@ -224,6 +228,23 @@ static void close_listener(struct disk *disk)
 	disk->listener.fd = -1;
 }
 
+/* What front ends come by. */
+static int open_front(struct disk *disk, int *connected, struct error *err)
+{
+	int ret = throttle_open(disk);
+
+	if (ret < 0)
+		return error_set(err, ret, "disk %s: no timer can be had: %s", disk->config->name, strerror(-ret));
+	ret = open_socket(disk, connected, err);
+	if (ret == 0 && !disk->held && disk->listener.fd >= 0 && loop_watch(disk->host->loop, &disk->listener) < 0)
+		ret = error_set(err, -ENOMEM, "disk %s: its socket cannot be watched", disk->config->name);
+	if (ret < 0) {
+		close_listener(disk);
+		throttle_close(disk);
+	}
+	return ret;
+}
+
 int disk_open(struct disk *disk, struct disk_host *host, const struct config_disk *config, struct error *err)
 {
 	const bool inherited = config->socket && config->socket_fd >= 0;
@@ -242,13 +263,9 @@ int disk_open(struct disk *disk, struct disk_host *host, const struct config_dis
 	if (ret == 0) {
 		for (uint32_t i = 0; i < config->queues; i++)
 			disk->blk.queue[i].queue.policy = config->policy;
-		ret = open_socket(disk, &connected, err);
-		if (ret == 0 && !inherited && disk->listener.fd >= 0 && loop_watch(host->loop, &disk->listener) < 0)
-			ret = error_set(err, -ENOMEM, "disk %s: its socket cannot be watched", config->name);
-		if (ret < 0) {
-			close_listener(disk);
+		ret = open_front(disk, &connected, err);
+		if (ret < 0)
 			blk_destroy(&disk->blk);
-		}
 	}
 	if (ret < 0) {
 		storage_close(disk->storage);
@@ -309,7 +326,7 @@ void disk_close(struct disk *disk)
 	if (disk->closing)
 		return;
 	disk->closing = true;
-	throttle_end(disk);
+	throttle_close(disk);
 	close_listener(disk);
 	loop_unwatch(disk->host->loop, &disk->watch);
 	if (disk->session)

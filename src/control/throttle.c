@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/throttle.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -14,9 +15,41 @@
 static void timer_ready(struct loop_source *source)
 {
 	struct disk *disk = (struct disk *)((char *)source - offsetof(struct disk, throttle.timer));
+	uint64_t expired;
 
-	throttle_end(disk);
-	disk_listen(disk);
+	if (read(source->fd, &expired, sizeof(expired)) == sizeof(expired))
+		disk_listen(disk);
+}
+
+int throttle_open(struct disk *disk)
+{
+	struct throttle *throttle = &disk->throttle;
+	const int fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	int ret;
+
+	if (fd < 0)
+		return -errno;
+	throttle->timer = (struct loop_source){.fd = fd, .ready = timer_ready};
+	ret = loop_watch(disk->host->loop, &throttle->timer);
+	if (ret < 0)
+		close(fd);
+	return ret;
+}
+
+void throttle_close(struct disk *disk)
+{
+	loop_unwatch(disk->host->loop, &disk->throttle.timer);
+	close(disk->throttle.timer.fd);
+}
+
+void throttle_pause(struct disk *disk, uint64_t wait_ns)
+{
+	const struct itimerspec timer = {
+		.it_value = {.tv_sec = (time_t)(wait_ns / 1000000000), .tv_nsec = (long)(wait_ns % 1000000000)}};
+
+	/* It fails for no reason that there could be here. */
+	timerfd_settime(disk->throttle.timer.fd, 0, &timer, NULL);
+	loop_unwatch(disk->host->loop, &disk->listener);
 }
 
 static void say(struct disk *disk, uint64_t now_ns)
@@ -34,35 +67,11 @@ static void say(struct disk *disk, uint64_t now_ns)
 
 bool throttle_admit(struct disk *disk)
 {
-	struct throttle *throttle = &disk->throttle;
-	const uint64_t now_ns = clock_monotonic_ns(), wait_ns = limiter_take(&throttle->limiter, now_ns);
-	struct itimerspec timer = {
-		.it_value = {.tv_sec = (time_t)(wait_ns / 1000000000), .tv_nsec = (long)(wait_ns % 1000000000)}};
-	int fd;
+	const uint64_t now_ns = clock_monotonic_ns(), wait_ns = limiter_take(&disk->throttle.limiter, now_ns);
 
 	if (!wait_ns)
 		return true;
-	if (throttle->timer.watched) {
-		loop_unwatch(disk->host->loop, &disk->listener);
-		return false;
-	}
-	fd = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	if (fd < 0)
-		return true; /* no descriptor is left for a front end either */
-	throttle->timer = (struct loop_source){.fd = fd, .ready = timer_ready};
-	if (timerfd_settime(fd, 0, &timer, NULL) < 0 || loop_watch(disk->host->loop, &throttle->timer) < 0) {
-		close(fd);
-		return true;
-	}
 	say(disk, now_ns);
-	loop_unwatch(disk->host->loop, &disk->listener);
+	throttle_pause(disk, wait_ns);
 	return false;
-}
-
-void throttle_end(struct disk *disk)
-{
-	if (!disk->throttle.timer.watched)
-		return;
-	loop_unwatch(disk->host->loop, &disk->throttle.timer);
-	close(disk->throttle.timer.fd);
 }

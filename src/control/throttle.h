@@ -17,14 +17,18 @@ struct disk;
 
 struct throttle {
 	struct limiter limiter;
-	struct loop_source timer; /* watched while the socket is not */
+	struct loop_source timer; /* made at the start: when it is needed there may be no descriptor left */
 	uint64_t said_ns;         /* when the log last told of it, 0: never */
 };
 
-/* Whether a front end may be let in now. If not, disk->listener is no longer watched, and will be again. */
-bool throttle_admit(struct disk *disk);
+/* 0 or a negative errno. */
+int throttle_open(struct disk *disk);
+void throttle_close(struct disk *disk);
 
-/* End it; the listener stays as it is. */
-void throttle_end(struct disk *disk);
+/* Do not look at the disk's listener for so long. */
+void throttle_pause(struct disk *disk, uint64_t wait_ns);
+
+/* Whether a front end may be let in now. If not, the listener is not looked at until it may. */
+bool throttle_admit(struct disk *disk);
 
 #endif
