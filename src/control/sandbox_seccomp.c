@@ -42,7 +42,6 @@ static const int allowed[] = {
 	SCMP_SYS(close),
 	SCMP_SYS(dup),
 	SCMP_SYS(dup3),
-	SCMP_SYS(fcntl),
 	/* rings; setting up another one, which nobody would restrict, is not there */
 	SCMP_SYS(io_uring_enter),
 	SCMP_SYS(io_uring_register),
@@ -140,6 +139,17 @@ static const struct {
 	{SCMP_SYS(statx), HAS(2, AT_EMPTY_PATH, AT_EMPTY_PATH)},
 	/* The size of a block device. */
 	{SCMP_SYS(ioctl), IS(1, BLKGETSIZE64)},
+	/* Flags, copies, locks and seals of descriptors. Not: whom to send which signal when one is ready. */
+	{SCMP_SYS(fcntl), IS(1, F_DUPFD)},
+	{SCMP_SYS(fcntl), IS(1, F_DUPFD_CLOEXEC)},
+	{SCMP_SYS(fcntl), IS(1, F_GETFD)},
+	{SCMP_SYS(fcntl), IS(1, F_SETFD)},
+	{SCMP_SYS(fcntl), IS(1, F_GETFL)},
+	{SCMP_SYS(fcntl), IS(1, F_SETFL)},
+	{SCMP_SYS(fcntl), IS(1, F_OFD_GETLK)},
+	{SCMP_SYS(fcntl), IS(1, F_OFD_SETLK)},
+	{SCMP_SYS(fcntl), IS(1, F_GET_SEALS)},
+	{SCMP_SYS(fcntl), IS(1, F_ADD_SEALS)},
 	/* Names of threads, and of memory. */
 	{SCMP_SYS(prctl), IS(0, PR_SET_NAME)},
 	{SCMP_SYS(prctl), IS(0, 0x53564d41 /* PR_SET_VMA */)},

@@ -126,6 +126,12 @@ static int signal_a_process(void)
 	return result(kill(world.victim, SIGCONT));
 }
 
+/* The kernel would send it whenever the descriptor is ready. */
+static int signal_by_a_descriptor(void)
+{
+	return result(fcntl(world.pair[0], F_SETOWN, world.victim));
+}
+
 static int become_root(void)
 {
 	return result(setuid(0));
@@ -245,6 +251,7 @@ const struct attempt escapes[] = {
 	{"trace a process", trace_a_process, ALONE_SECCOMP | ALONE_LANDLOCK, 1},
 	{"read the memory of a process", read_its_memory, ALONE_SECCOMP | ALONE_LANDLOCK, 1},
 	{"signal a process", signal_a_process, ALONE_SECCOMP | ALONE_LANDLOCK, 6},
+	{"signal by a descriptor", signal_by_a_descriptor, ALONE_SECCOMP, 0},
 	{"become root", become_root, ALONE_SECCOMP | NEEDS_ROOT, 0},
 	{"make code", make_code, ALONE_SECCOMP, 0},
 	{"set up another ring", set_up_another_ring, ALONE_SECCOMP, 0},
