@@ -8,8 +8,9 @@ struct storage_bounce {
 	char *memory;
 	unsigned free_count;
 	void *free[STORAGE_BOUNCE_COUNT]; /* a stack: the last one used is warm, the first ones may never be touched */
+	const struct storage_io *holder[STORAGE_BOUNCE_COUNT]; /* of each buffer, in the order of memory; NULL: free */
 	struct storage_io *first_waiting;
-	struct storage_io *last_waiting;
+	struct storage_io *last_waiting; /* where there is a first */
 };
 
 static const size_t pool_size = (size_t)STORAGE_BOUNCE_SIZE * STORAGE_BOUNCE_COUNT;
@@ -43,10 +44,31 @@ void storage_bounce_destroy(struct storage_bounce *bounce)
 	free(bounce);
 }
 
+/* No disk has more than are left for the others: one that hangs does not take them all. */
+static bool may_have_one(const struct storage_bounce *bounce, const struct storage *owner)
+{
+	unsigned held = 0;
+
+	for (unsigned i = 0; i < STORAGE_BOUNCE_COUNT; i++)
+		held += bounce->holder[i] && bounce->holder[i]->owner == owner;
+	return held < bounce->free_count;
+}
+
+static const struct storage_io **holder_of(struct storage_bounce *bounce, const void *buffer)
+{
+	return &bounce->holder[(size_t)((const char *)buffer - bounce->memory) / STORAGE_BOUNCE_SIZE];
+}
+
+static void lend(struct storage_bounce *bounce, struct storage_io *io)
+{
+	io->bounce = bounce->free[--bounce->free_count];
+	*holder_of(bounce, io->bounce) = io;
+}
+
 bool storage_bounce_get(struct storage_bounce *bounce, struct storage_io *io)
 {
-	if (bounce->free_count) {
-		io->bounce = bounce->free[--bounce->free_count];
+	if (may_have_one(bounce, io->owner)) {
+		lend(bounce, io);
 		return true;
 	}
 	io->next = NULL;
@@ -60,13 +82,22 @@ bool storage_bounce_get(struct storage_bounce *bounce, struct storage_io *io)
 
 struct storage_io *storage_bounce_put(struct storage_bounce *bounce, struct storage_io *io)
 {
-	struct storage_io *next = bounce->first_waiting;
+	struct storage_io *before = NULL, *next = bounce->first_waiting;
 
-	if (!next) {
-		bounce->free[bounce->free_count++] = io->bounce;
-		return NULL;
+	*holder_of(bounce, io->bounce) = NULL;
+	bounce->free[bounce->free_count++] = io->bounce;
+	while (next && !may_have_one(bounce, next->owner)) {
+		before = next;
+		next = next->next;
 	}
-	bounce->first_waiting = next->next;
-	next->bounce = io->bounce;
+	if (!next)
+		return NULL;
+	if (before)
+		before->next = next->next;
+	else
+		bounce->first_waiting = next->next;
+	if (bounce->last_waiting == next)
+		bounce->last_waiting = before;
+	lend(bounce, next);
 	return next;
 }

@@ -6,6 +6,11 @@
 
 #include "storage/bounce.h"
 
+static struct storage *disk(unsigned number)
+{
+	return (struct storage *)(uintptr_t)(4096 * (number + 1));
+}
+
 static void buffers_are_aligned_and_apart(void **state)
 {
 	struct storage_bounce *bounce;
@@ -15,6 +20,7 @@ static void buffers_are_aligned_and_apart(void **state)
 	(void)state;
 	assert_int_equal(storage_bounce_create(&bounce, &err), 0);
 	for (unsigned i = 0; i < STORAGE_BOUNCE_COUNT; i++) {
+		io[i].owner = disk(i);
 		assert_true(storage_bounce_get(bounce, &io[i]));
 		assert_int_equal((uintptr_t)io[i].bounce % 4096, 0);
 		memset(io[i].bounce, (int)i, STORAGE_BOUNCE_SIZE);
@@ -31,13 +37,13 @@ static void buffers_are_aligned_and_apart(void **state)
 
 static void who_waits_longest_is_next(void **state)
 {
-	struct storage_io holder[STORAGE_BOUNCE_COUNT] = {0}, waiting[3] = {0};
+	struct storage_io holder[STORAGE_BOUNCE_COUNT / 2] = {0}, waiting[3] = {0};
 	struct storage_bounce *bounce;
 	struct error err;
 
 	(void)state;
 	assert_int_equal(storage_bounce_create(&bounce, &err), 0);
-	for (unsigned i = 0; i < STORAGE_BOUNCE_COUNT; i++)
+	for (unsigned i = 0; i < STORAGE_BOUNCE_COUNT / 2; i++)
 		assert_true(storage_bounce_get(bounce, &holder[i]));
 	for (unsigned i = 0; i < 3; i++)
 		assert_false(storage_bounce_get(bounce, &waiting[i]));
@@ -53,6 +59,36 @@ static void who_waits_longest_is_next(void **state)
 	assert_true(storage_bounce_get(bounce, &waiting[2]));
 	assert_false(storage_bounce_get(bounce, &waiting[0]));
 	assert_ptr_equal(storage_bounce_put(bounce, &holder[0]), &waiting[0]);
+	storage_bounce_destroy(bounce);
+}
+
+/* Others still get theirs, and who waits for a disk that hangs does not stand in their way. */
+static void one_disk_leaves_half_to_others(void **state)
+{
+	struct storage_io hung[STORAGE_BOUNCE_COUNT] = {0}, other[STORAGE_BOUNCE_COUNT] = {0};
+	struct storage_bounce *bounce;
+	unsigned lent = 0, others = 0;
+	struct error err;
+
+	(void)state;
+	assert_int_equal(storage_bounce_create(&bounce, &err), 0);
+	for (unsigned i = 0; i < STORAGE_BOUNCE_COUNT; i++) {
+		hung[i].owner = disk(1);
+		lent += storage_bounce_get(bounce, &hung[i]);
+	}
+	assert_int_equal(lent, STORAGE_BOUNCE_COUNT / 2);
+	for (unsigned i = 0; i < STORAGE_BOUNCE_COUNT; i++) {
+		other[i].owner = disk(2);
+		others += storage_bounce_get(bounce, &other[i]);
+	}
+	assert_int_equal(others, STORAGE_BOUNCE_COUNT / 4);
+	/* Each that comes back is followed by one of the same disk, to the last. */
+	for (unsigned i = 0; i < STORAGE_BOUNCE_COUNT; i++) {
+		struct storage_io *next = storage_bounce_put(bounce, &other[i]);
+
+		assert_ptr_equal(next, i + others < STORAGE_BOUNCE_COUNT ? &other[i + others] : NULL);
+	}
+	assert_ptr_equal(storage_bounce_put(bounce, &hung[0]), &hung[lent]);
 	storage_bounce_destroy(bounce);
 }
 
@@ -88,9 +124,8 @@ static void no_pool_can_be_destroyed(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(buffers_are_aligned_and_apart),
-		cmocka_unit_test(who_waits_longest_is_next),
-		cmocka_unit_test(only_what_was_used_takes_memory),
+		cmocka_unit_test(buffers_are_aligned_and_apart),  cmocka_unit_test(who_waits_longest_is_next),
+		cmocka_unit_test(one_disk_leaves_half_to_others), cmocka_unit_test(only_what_was_used_takes_memory),
 		cmocka_unit_test(no_pool_can_be_destroyed),
 	};
 
