@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "vhost/messages.h"
 
@@ -178,6 +179,19 @@ struct vhost_session *vhost_handover_new(const char *name, const struct vhost_op
 	return session;
 }
 
+/*
+ * RESET_DEVICE leaves what belongs to the front end rather than to the device,
+ * but the one that this was told of beforehand may be another by now. What is
+ * still so follows.
+ */
+static void forget_front_end(struct vhost_session *session)
+{
+	vhost_log_clear(session);
+	if (session->backend_fd >= 0)
+		close(session->backend_fd);
+	session->backend_fd = -1;
+}
+
 /* Whatever becomes of it, session->msg owns no descriptor afterwards. */
 static int carry_out(struct vhost_session *session, struct error *err)
 {
@@ -186,6 +200,8 @@ static int carry_out(struct vhost_session *session, struct error *err)
 	const char *problem = vhost_message_problem(&session->msg);
 	int ret = problem ? error_set(err, -EPROTO, "it %s", problem) : vhost_message_handle(session, err);
 
+	if (ret >= 0 && header->request == VHOST_RESET_DEVICE)
+		forget_front_end(session);
 	vhost_msg_close_fds(&session->msg);
 	return ret < 0 ? error_prefix(err, "%s", name ? name : "a message") : 0;
 }

@@ -21,9 +21,10 @@
 int vhost_handover_send_memory(const struct vhost_session *session, int socket, uint32_t kind);
 
 /*
- * All else but its socket: features, vrings and, where the session is paused,
- * what is half read of a message. Of one that runs it says what can be tried
- * beforehand; both may be sent, one after the other.
+ * All else but its socket, in the place of what was told before: features,
+ * vrings and, where the session is paused, what is half read of a message. Of
+ * one that runs it says what can be tried beforehand; both may be sent, one
+ * after the other.
  */
 int vhost_handover_send_state(const struct vhost_session *session, int socket, uint32_t kind);
 

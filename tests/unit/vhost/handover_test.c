@@ -300,9 +300,14 @@ static void a_session_that_has_only_connected(void **state)
 	struct two *two = *state;
 
 	begin_new(two);
+	/* Of another front end, that the successor was told of beforehand. */
+	two->new->session->backend_fd = eventfd(0, EFD_CLOEXEC);
+	two->new->session->log.dirty.event_fd = eventfd(0, EFD_CLOEXEC);
 	assert_true(vhost_session_pause(two->old->session));
 	hand_over_memory(two);
 	hand_over_state(two);
+	assert_int_equal(two->new->session->backend_fd, -1);
+	assert_int_equal(two->new->session->log.dirty.event_fd, -1);
 	vhost_session_resume(two->new->session);
 	two->new->trace[0] = '\0';
 	stage_run(two->new);
