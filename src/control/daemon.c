@@ -34,6 +34,7 @@ struct daemon {
 	unsigned failed;
 	bool ready;       /* everything was opened */
 	bool stopping;    /* on the way out */
+	bool told;        /* to stop, by a signal */
 	bool handed_over; /* another process is the service now */
 
 	struct upgrade_server upgrades;        /* of us, by a successor */
@@ -96,10 +97,11 @@ static void close_disks(struct daemon *daemon)
 
 static void stop(struct daemon *daemon)
 {
-	if (daemon->stopping) {
+	if (daemon->told) {
 		log_warning("told to stop again while requests are in flight: giving them up");
 		_exit(1);
 	}
+	daemon->told = true;
 	daemon->stopping = true;
 	if (daemon->taking)
 		upgrade_client_give_up(daemon->taking, "the new straitd was told to stop");
