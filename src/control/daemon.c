@@ -404,6 +404,9 @@ static int run(struct daemon *daemon, struct error *err)
 
 	if (ret == 0)
 		ret = serve(daemon, err);
+	/* What failed before any disk was open. */
+	if (ret < 0 && daemon->taking)
+		upgrade_client_give_up(daemon->taking, err->text);
 	upgrade_server_close(&daemon->upgrades);
 	sweeper_stop();
 	free(daemon->socket_paths);
