@@ -25,6 +25,7 @@ static void set_timer(struct upgrade_server *server, unsigned seconds)
 {
 	const struct itimerspec when = {.it_value = {.tv_sec = seconds}};
 
+	server->patience = seconds;
 	timerfd_settime(server->timer.fd, 0, &when, NULL);
 }
 
@@ -285,7 +286,7 @@ static void connection_ready(struct loop_source *source)
 			  strerror(-ret));
 	} else {
 		if (server->taking < 0)
-			set_timer(server, UPGRADE_PATIENCE);
+			set_timer(server, parcel.kind == UPGRADE_DESCRIBE ? UPGRADE_START_PATIENCE : UPGRADE_PATIENCE);
 		ret = handle(server, &parcel, &err);
 		parcel_close(&parcel);
 	}
@@ -301,7 +302,7 @@ static void timer_ready(struct loop_source *source)
 
 	if (read(source->fd, &expirations, sizeof(expirations)) < 0 || server->connection.fd < 0)
 		return;
-	snprintf(text, sizeof(text), "the successor said nothing for %d seconds", UPGRADE_PATIENCE);
+	snprintf(text, sizeof(text), "the successor said nothing for %u seconds", server->patience);
 	call_off(server, text);
 }
 

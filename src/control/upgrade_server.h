@@ -28,6 +28,7 @@ struct upgrade_server {
 	struct loop_source listener;   /* fd -1: not open */
 	struct loop_source connection; /* to the successor; fd -1: there is none */
 	struct loop_source timer;      /* its answer is due */
+	unsigned patience;             /* of the timer, seconds */
 	pid_t successor;
 	int taking; /* number of the disk that it has asked for and not yet taken, or -1 */
 	uint64_t taking_version;

@@ -34,6 +34,9 @@
 /* How long a peer may take for an answer, seconds. */
 #define UPGRADE_PATIENCE 5
 
+/* And a successor that knows all disks, to open them and to start: nothing stands still meanwhile. */
+#define UPGRADE_START_PATIENCE 60
+
 enum upgrade_kind {
 	UPGRADE_HELLO = 1, /* struct upgrade_hello */
 	UPGRADE_REFUSED,   /* a sentence, not terminated */
