@@ -296,6 +296,7 @@ static void take_over_ended(void *context, const struct error *err)
 		close_disks(daemon);
 		return;
 	}
+	daemon->failed += upgrade_client_failed(daemon->taking);
 	upgrade_client_free(daemon->taking);
 	daemon->taking = NULL;
 	if (wait_for_successors(daemon, socket, &own_err) < 0)

@@ -5,9 +5,6 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/time.h>
-#include <sys/un.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -32,36 +29,12 @@ struct upgrade_client {
 	struct inheritance *of;        /* config->disk_count of them */
 	unsigned taking;               /* index of the disk that was asked for */
 	uint64_t longest_ns;           /* that a disk stood still */
+	unsigned failed;               /* disks of a dead predecessor that cannot be served */
 	struct upgrade_welcome welcome;
 	int stderr_fd, null_fd, listener_fd;
 	void (*done)(void *context, const struct error *err);
 	void *context;
 };
-
-static int connect_to(const char *path, struct error *err)
-{
-	struct sockaddr_un address = {.sun_family = AF_UNIX};
-	const struct timeval patience = {.tv_sec = UPGRADE_PATIENCE};
-	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), ret = 0;
-
-	if (fd < 0)
-		return error_set(err, -errno, "no socket: %s", strerror(errno));
-	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
-	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
-		ret = error_set(err, -errno,
-				"no straitd can be reached at \"%s\" (%s): expected one that runs with this "
-				"upgrade-socket in its configuration",
-				path, strerror(errno));
-	else
-		ret = upgrade_check_peer(fd, geteuid(), NULL, err);
-	if (ret == 0 && (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
-			 setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0))
-		ret = error_set(err, -errno, "upgrade socket \"%s\": %s", path, strerror(errno));
-	if (ret == 0)
-		return fd;
-	close(fd);
-	return ret;
-}
 
 /* The next parcel, which is of this kind, or one of a session. */
 static int hear(struct upgrade_client *client, enum upgrade_kind kind, struct parcel *parcel, struct error *err)
@@ -203,7 +176,7 @@ int upgrade_client_connect(struct config *config, struct upgrade_client **out, s
 	client->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (unsigned i = 0; i < config->disk_count; i++)
 		client->of[i].number = -1;
-	client->connection.fd = ret = connect_to(config->upgrade_socket, err);
+	client->connection.fd = ret = upgrade_connect(config->upgrade_socket, err);
 	if (ret >= 0)
 		ret = greet(client, err);
 	if (ret >= 0)
@@ -336,12 +309,14 @@ static void fail(struct upgrade_client *client, const struct error *err)
 /* The predecessor died. Its front ends come back to sockets that are ours now. */
 static void take_the_rest(struct upgrade_client *client)
 {
+	unsigned served = 0;
 	struct error err;
 
 	log_warning("upgrade: the predecessor has died; the disks that it still had are served from here on");
 	for (unsigned i = 0; i < client->config->disk_count; i++) {
 		struct inheritance *of = &client->of[i];
 
+		served++;
 		if (of->number < 0)
 			continue;
 		of->number = -1;
@@ -352,8 +327,15 @@ static void take_the_rest(struct upgrade_client *client)
 		}
 		log_error("%s; the disk is not served", err.text);
 		disk_close(&client->disks[i]);
+		client->failed++;
+		served--;
 	}
-	succeed(client);
+	if (served) {
+		succeed(client);
+		return;
+	}
+	error_prefix(&err, "the running straitd has died, and none of its disks can be served");
+	fail(client, &err);
 }
 
 /* Ask for the next disk, or say that there is no more. */
@@ -478,6 +460,11 @@ int upgrade_client_start(struct upgrade_client *client, struct loop *loop,
 uint64_t upgrade_client_longest_pause(const struct upgrade_client *client)
 {
 	return client->longest_ns;
+}
+
+unsigned upgrade_client_failed(const struct upgrade_client *client)
+{
+	return client->failed;
 }
 
 int upgrade_client_listener(const struct upgrade_client *client)

@@ -25,10 +25,10 @@ int upgrade_client_connect(struct config *config, struct upgrade_client **out, s
 int upgrade_client_prepare(struct upgrade_client *client, struct disk *disks, struct error *err);
 
 /*
- * Begin to take over. done() follows, once: err NULL: all disks are ours, so
- * is the standard error of the service. Else there is no
- * connection any more, and the disks that we have are to be closed: the
- * predecessor goes on.
+ * Begin to take over. done() follows, once: err NULL: all disks are ours, but
+ * for upgrade_client_failed(), and so is the standard error of the service.
+ * Else there is no connection any more, and the disks that we have are to be
+ * closed: the predecessor goes on, or has died and left nothing to serve.
  */
 int upgrade_client_start(struct upgrade_client *client, struct loop *loop,
 			 void (*done)(void *context, const struct error *err), void *context, struct error *err);
@@ -38,6 +38,9 @@ void upgrade_client_give_up(struct upgrade_client *client, const char *reason);
 
 /* For how long, nanoseconds, a disk with a front end stood still; the longest of all. */
 uint64_t upgrade_client_longest_pause(const struct upgrade_client *client);
+
+/* How many disks of a predecessor that died could not be taken over, and are closed. */
+unsigned upgrade_client_failed(const struct upgrade_client *client);
 
 /* The upgrade socket, listening; the caller's after done(). */
 int upgrade_client_listener(const struct upgrade_client *client);

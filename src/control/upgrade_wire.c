@@ -5,6 +5,9 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/un.h>
+#include <unistd.h>
 
 const char *const upgrade_variables[UPGRADE_VARIABLES] = {
 	[UPGRADE_NOTIFY_SOCKET] = "NOTIFY_SOCKET",
@@ -73,6 +76,31 @@ int upgrade_check_peer(int socket, uid_t owner, pid_t *pid, struct error *err)
 	if (pid)
 		*pid = peer.pid;
 	return 0;
+}
+
+int upgrade_connect(const char *path, struct error *err)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	const struct timeval patience = {.tv_sec = UPGRADE_PATIENCE};
+	int fd = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0), ret = 0;
+
+	if (fd < 0)
+		return error_set(err, -errno, "no socket: %s", strerror(errno));
+	strncpy(address.sun_path, path, sizeof(address.sun_path) - 1);
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0)
+		ret = error_set(err, -errno,
+				"no straitd can be reached at \"%s\" (%s): expected one that runs with this "
+				"upgrade-socket in its configuration",
+				path, strerror(errno));
+	else
+		ret = upgrade_check_peer(fd, geteuid(), NULL, err);
+	if (ret == 0 && (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)) < 0 ||
+			 setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) < 0))
+		ret = error_set(err, -errno, "upgrade socket \"%s\": %s", path, strerror(errno));
+	if (ret == 0)
+		return fd;
+	close(fd);
+	return ret;
 }
 
 /* Add at the end. */

@@ -118,6 +118,9 @@ void upgrade_get_counters(const struct upgrade_state *state, struct blk_counters
 int upgrade_send(int socket, enum upgrade_kind kind, const void *data, size_t length, int fd_a, int fd_b);
 int upgrade_send_number(int socket, enum upgrade_kind kind, uint32_t number);
 
+/* Connect to who listens at path, as a blocking socket with UPGRADE_PATIENCE. Negative errno with err set. */
+int upgrade_connect(const char *path, struct error *err);
+
 /* Say that it ends here, if the peer listens. */
 void upgrade_refuse(int socket, const char *reason);
 
