@@ -46,7 +46,8 @@ static int hear(struct upgrade_client *client, enum upgrade_kind kind, struct pa
 		return error_set(err, -ETIMEDOUT, "the running straitd has not answered for %d seconds",
 				 UPGRADE_PATIENCE);
 	if (ret < 0)
-		return error_set(err, ret, "the running straitd has gone (%s)", strerror(-ret));
+		return error_set(err, ret, "the running straitd %s (%s)",
+				 ret == -ECONNRESET ? "has gone" : "cannot be heard", strerror(-ret));
 	if (parcel->kind == (uint32_t)kind || parcel->kind == UPGRADE_SESSION)
 		return 0;
 	if (parcel->kind == UPGRADE_REFUSED) {
@@ -229,7 +230,8 @@ static int prepare(struct upgrade_client *client, unsigned i, struct error *err)
 	struct parcel parcel;
 	int ret = upgrade_send_number(client->connection.fd, UPGRADE_PREPARE, number);
 
-	if (ret < 0)
+	/* As in ask(). */
+	if (ret < 0 && ret != -EPIPE && ret != -ECONNRESET)
 		return error_set(err, ret, "the running straitd cannot be asked: %s", strerror(-ret));
 	for (;;) {
 		ret = hear(client, UPGRADE_PREPARED, &parcel, err);
@@ -428,8 +430,14 @@ static void connection_ready(struct loop_source *source)
 
 	if (ret == 0)
 		return;
-	if (ret < 0) {
+	if (ret == -ECONNRESET) {
 		take_the_rest(client);
+		return;
+	}
+	/* What it said is lost, but it lives: without TAKEN the disk is its own. */
+	if (ret < 0) {
+		error_set(&err, ret, "the running straitd cannot be heard: %s", strerror(-ret));
+		fail(client, &err);
 		return;
 	}
 	if (parcel.kind == UPGRADE_REFUSED) {

@@ -20,6 +20,12 @@
 
 #define SERVER_OF(source, member) ((struct upgrade_server *)((char *)(source)-offsetof(struct upgrade_server, member)))
 
+/* For a session of the largest size in one answer, should the successor be slow; the system may allow less. */
+#define SEND_BUFFER (4 << 20)
+
+/* Between attempts to tell a successor that does not read, seconds. */
+#define REFUSAL_PAUSE 1
+
 /* The successor has to answer within seconds; 0: it is our turn. */
 static void set_timer(struct upgrade_server *server, unsigned seconds)
 {
@@ -35,6 +41,7 @@ static void close_connection(struct upgrade_server *server)
 	close(server->connection.fd);
 	server->connection.fd = -1;
 	server->taking = -1;
+	server->unsaid = false;
 	set_timer(server, 0);
 }
 
@@ -68,13 +75,33 @@ static void hear_last_words(struct upgrade_server *server)
 	}
 }
 
+/*
+ * A successor that sees the connection end without a reason takes us for dead
+ * and serves what is left. So while it cannot be told, for a socket that is
+ * full perhaps, the connection stays, even beyond our own stop.
+ */
+static void tell_then_close(struct upgrade_server *server)
+{
+	int ret = upgrade_refuse(server->connection.fd, server->refusal);
+
+	if (!server->unsaid)
+		hear_last_words(server);
+	if (ret == 0 || ret == -EPIPE || ret == -ECONNRESET) {
+		close_connection(server);
+		return;
+	}
+	loop_unwatch(server->loop, &server->connection);
+	server->taking = -1;
+	server->unsaid = true;
+	set_timer(server, REFUSAL_PAUSE);
+}
+
 /* Go on with all disks. The front ends of those that the successor had will come back. */
 static void call_off(struct upgrade_server *server, const char *reason)
 {
 	log_warning("upgrade called off: %s; this process goes on", reason);
-	upgrade_refuse(server->connection.fd, reason);
-	hear_last_words(server);
-	close_connection(server);
+	snprintf(server->refusal, sizeof(server->refusal), "%s", reason);
+	tell_then_close(server);
 	for (unsigned i = 0; i < server->disk_count; i++) {
 		struct disk *disk = &server->disks[i];
 
@@ -302,6 +329,10 @@ static void timer_ready(struct loop_source *source)
 
 	if (read(source->fd, &expirations, sizeof(expirations)) < 0 || server->connection.fd < 0)
 		return;
+	if (server->unsaid) {
+		tell_then_close(server);
+		return;
+	}
 	snprintf(text, sizeof(text), "the successor said nothing for %u seconds", server->patience);
 	call_off(server, text);
 }
@@ -309,6 +340,7 @@ static void timer_ready(struct loop_source *source)
 static void listener_ready(struct loop_source *source)
 {
 	struct upgrade_server *server = SERVER_OF(source, listener);
+	const int buffer = SEND_BUFFER;
 	int fd = accept4(source->fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 	struct error err = {0};
 	pid_t pid = 0;
@@ -320,6 +352,7 @@ static void listener_ready(struct loop_source *source)
 	else
 		upgrade_check_peer(fd, server->owner, &pid, &err);
 	if (!err.code) {
+		setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &buffer, sizeof(buffer));
 		server->connection = (struct loop_source){.fd = fd, .ready = connection_ready};
 		server->successor = pid;
 		if (loop_watch(server->loop, &server->connection) == 0) {
@@ -369,7 +402,7 @@ int upgrade_server_open(struct upgrade_server *server, const char *path, int fd,
 
 void upgrade_server_close(struct upgrade_server *server)
 {
-	if (server->connection.fd >= 0)
+	if (server->connection.fd >= 0 && !server->unsaid)
 		call_off(server, "the running straitd was told to stop");
 	if (server->timer.fd >= 0) {
 		loop_unwatch(server->loop, &server->timer);

@@ -29,6 +29,8 @@ struct upgrade_server {
 	struct loop_source connection; /* to the successor; fd -1: there is none */
 	struct loop_source timer;      /* its answer is due */
 	unsigned patience;             /* of the timer, seconds */
+	bool unsaid;                   /* called off, which the successor could not be told yet */
+	char refusal[256];             /* why */
 	pid_t successor;
 	int taking; /* number of the disk that it has asked for and not yet taken, or -1 */
 	uint64_t taking_version;

@@ -33,9 +33,9 @@ int upgrade_send_number(int socket, enum upgrade_kind kind, uint32_t number)
 	return upgrade_send(socket, kind, &number, sizeof(number), -1, -1);
 }
 
-void upgrade_refuse(int socket, const char *reason)
+int upgrade_refuse(int socket, const char *reason)
 {
-	upgrade_send(socket, UPGRADE_REFUSED, reason, strlen(reason), -1, -1);
+	return upgrade_send(socket, UPGRADE_REFUSED, reason, strlen(reason), -1, -1);
 }
 
 int upgrade_receive(int socket, struct parcel *parcel)

@@ -24,7 +24,9 @@
  *   TAKEN n               -  (the session is the successor's, whatever happens to it)
  *   FINISH                FAREWELL
  *
- * Either says REFUSED, with a sentence, to end it. Whoever changes a structure
+ * Either says REFUSED, with a sentence, to end it. A predecessor closes the
+ * connection after REFUSED or FAREWELL only, or by its death: where neither was
+ * said, the successor serves what is left. Whoever changes a structure
  * here, or the meaning of a parcel, raises UPGRADE_VERSION; HELLO and REFUSED
  * stay what they are.
  */
@@ -121,8 +123,8 @@ int upgrade_send_number(int socket, enum upgrade_kind kind, uint32_t number);
 /* Connect to who listens at path, as a blocking socket with UPGRADE_PATIENCE. Negative errno with err set. */
 int upgrade_connect(const char *path, struct error *err);
 
-/* Say that it ends here, if the peer listens. */
-void upgrade_refuse(int socket, const char *reason);
+/* Say that it ends here, if the peer listens. Its result is parcel_send()'s. */
+int upgrade_refuse(int socket, const char *reason);
 
 /* parcel_receive(), but that it hears what a peer said before it left, whatever it had not read itself. */
 int upgrade_receive(int socket, struct parcel *parcel);

@@ -107,7 +107,7 @@ class Relay:
 
     def __init__(self, service, before):
         self.path = os.path.join(service.workdir, "relay.sock")
-        self.before, self.new_pid = before, None
+        self.before, self.new_pid, self.new = before, None, None
         self.listener = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self.listener.bind(self.path)
         self.listener.listen()
@@ -118,6 +118,7 @@ class Relay:
     def _run(self):
         with contextlib.suppress(OSError):
             new, _ = self.listener.accept()
+            self.new = new
             self.new_pid, _, _ = struct.unpack("iii", new.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, 12))
             old = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
             old.connect(self.target)
