@@ -81,6 +81,10 @@ static void run_start(struct mailbox_message *message)
 	struct queue *queue = (struct queue *)((char *)message - offsetof(struct queue, start));
 
 	worker_add_queue(queue->worker, queue);
+	/* By the worker: whose descriptor it is can make the write wait (docs/THREAT-MODEL.md). */
+	if (queue->call_first && queue->call_fd >= 0)
+		eventfd_write(queue->call_fd, 1);
+	queue->call_first = false;
 }
 
 /* A message that reaches a worker after the queue has left it follows the queue. */
@@ -147,8 +151,7 @@ int queue_start(struct queue *queue, struct worker *worker, const struct queue_s
 	queue->calls_sent = queue->calls_came = queue->call_serial = 0;
 	call_policy_init(&queue->calls, queue->policy.coalesce_count, clock_ns_to_ticks(queue->policy.coalesce_ns));
 	/* Of what was given back last, who had the queue before us may not have told the driver. */
-	if (setup->ring.inflight.at && queue->call_fd >= 0)
-		eventfd_write(queue->call_fd, 1);
+	queue->call_first = setup->ring.inflight.at != NULL;
 	queue->start.run = run_start;
 	worker_post(worker, &queue->start);
 	return 0;

@@ -89,6 +89,7 @@ struct queue {
 	enum queue_leaving leaving;
 	bool broken_said;
 	bool full_said;
+	bool call_first;          /* as soon as it runs */
 	bool kick_armed;          /* the ring has a poll on kick_fd */
 	bool kick_cancelled;      /* and was asked to end it */
 	uint32_t given_back;      /* since the last queue_flush() */

@@ -192,8 +192,9 @@ int vhost_send(int socket, const struct vhost_msg *msg)
 		rights->cmsg_len = CMSG_LEN(sizeof(int) * msg->fd_count);
 		memcpy(CMSG_DATA(rights), msg->fds, sizeof(int) * msg->fd_count);
 	}
+	/* Not by O_NONBLOCK alone: who sent us the socket (SET_BACKEND_REQ_FD) shares that flag and may clear it. */
 	do {
-		sent = sendmsg(socket, &header, MSG_NOSIGNAL);
+		sent = sendmsg(socket, &header, MSG_NOSIGNAL | MSG_DONTWAIT);
 	} while (sent < 0 && errno == EINTR);
 	if (sent < 0)
 		return -errno;

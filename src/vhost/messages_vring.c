@@ -115,7 +115,11 @@ static int take_eventfd(struct vhost_session *session, int *fd, struct error *er
 	if (none != (session->msg.fd_count == 0))
 		return error_set(err, -EPROTO, "%u file descriptors, expected %s", session->msg.fd_count,
 				 none ? "none, as bit 8 says" : "one");
-	/* A descriptor that blocks would stop a worker and all its queues. */
+	/*
+	 * A descriptor that blocks would stop a worker and all its queues. Of a
+	 * front end that means well: the flag is shared with it, and one that
+	 * clears it again and fills the counter has its worker wait.
+	 */
 	if (!none && fcntl(session->msg.fds[0], F_SETFL, O_NONBLOCK) < 0)
 		return error_set(err, -errno, "a file descriptor that cannot be made non-blocking: %s",
 				 strerror(errno));

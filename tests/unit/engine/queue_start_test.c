@@ -145,14 +145,41 @@ static void the_largest_ring(void **state)
 	driver_stop(&f->driver);
 }
 
+/* A call that its receiver makes wait: that is the worker's loss, not that of whoever starts the queue. */
+static void a_call_that_waits(void **state)
+{
+	struct fixture *f = *state;
+	uint64_t region[512] = {0};
+	struct queue_setup setup;
+	struct error err = {0};
+	eventfd_t count;
+
+	driver_create(&f->driver, &f->rig, &f->queue, 0, 8, 0);
+	if (f->driver.packed)
+		skip();
+	setup = (struct queue_setup){.ring = hand_ring_setup(&f->driver.ring),
+				     .kick_fd = -1,
+				     .call_fd = eventfd(0, EFD_CLOEXEC),
+				     .err_fd = -1};
+	setup.ring.inflight = (struct inflight_area){.at = region, .entries = 8};
+	assert_true(inflight_bytes(false, 8) <= sizeof(region));
+	close(f->driver.call_fd);
+	f->driver.call_fd = dup(setup.call_fd);
+	assert_int_equal(eventfd_write(setup.call_fd, UINT64_MAX - 1), 0);
+	assert_int_equal(queue_start(&f->queue, f->rig.worker, &setup, &err), 0);
+	/* Here we are. Now the worker comes to its write, or is there. */
+	assert_int_equal(eventfd_read(f->driver.call_fd, &count), 0);
+	assert_int_equal(eventfd_read(f->driver.call_fd, &count), 0);
+	assert_int_equal(count, 1);
+	driver_stop(&f->driver);
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		CASE(a_ring_that_is_none),
-		CASE(each_set_of_descriptors),
-		CASE(what_is_there_already),
-		CASE(the_largest_ring),
+		CASE(a_ring_that_is_none), CASE(each_set_of_descriptors), CASE(what_is_there_already),
+		CASE(the_largest_ring),    CASE(a_call_that_waits),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
