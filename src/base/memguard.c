@@ -125,21 +125,21 @@ static size_t page_of(int fd)
 	return (size_t)sysconf(_SC_PAGESIZE);
 }
 
-void *memguard_map(int fd, size_t length, struct memguard **guard)
+void *memguard_map_at(int fd, uint64_t offset, size_t length, struct memguard **guard)
 {
 	struct memguard *place = free_place();
-	const size_t page = page_of(fd);
-	void *at;
+	const size_t page = page_of(fd), before_it = offset & (page - 1);
+	char *at;
 
 	if (!place)
 		return NULL;
-	if (length > SIZE_MAX / 2) {
+	if (length > SIZE_MAX / 4 || offset > INT64_MAX) {
 		errno = EOVERFLOW;
 		return NULL;
 	}
 	/* Whole pages: a mapping of huge pages can be neither cut nor unmapped inside one. */
-	length = (length + page - 1) & ~(page - 1);
-	at = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);
+	length = (before_it + length + page - 1) & ~(page - 1);
+	at = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, (off_t)(offset - before_it));
 	if (at == MAP_FAILED)
 		return NULL;
 	__atomic_store_n(&place->length, length, __ATOMIC_RELEASE);
@@ -147,7 +147,12 @@ void *memguard_map(int fd, size_t length, struct memguard **guard)
 	place->lost = false;
 	__atomic_store_n(&place->start, (uintptr_t)at, __ATOMIC_RELEASE);
 	*guard = place;
-	return at;
+	return at + before_it;
+}
+
+void *memguard_map(int fd, size_t length, struct memguard **guard)
+{
+	return memguard_map_at(fd, 0, length, guard);
 }
 
 void memguard_unmap(struct memguard *guard)

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /*
  * Mappings of files that belong to somebody else, who may shrink them (or run
@@ -31,6 +32,9 @@ int memguard_install(int event_fd);
  * maps and unmaps; any may touch. Nobody touches it while it is unmapped.
  */
 void *memguard_map(int fd, size_t length, struct memguard **guard);
+
+/* The same from an offset on, which need not be a multiple of a page; what lies before it in its page comes along. */
+void *memguard_map_at(int fd, uint64_t offset, size_t length, struct memguard **guard);
 void memguard_unmap(struct memguard *guard);
 
 /* Any thread. False for NULL, which stands for memory that is ours. */

@@ -93,21 +93,23 @@ int vhost_set_inflight_fd(struct vhost_session *session, struct error *err)
 	struct vhost_inflight *inflight = &session->inflight;
 	int ret = check_counts(session, err);
 	struct memguard *guard;
+	uint64_t needed;
 	char *mapping;
 
 	if (ret == 0)
 		ret = check_file(msg, session->msg.fd_count ? session->msg.fds[0] : -1, err);
 	if (ret < 0)
 		return ret;
-	mapping = memguard_map(session->msg.fds[0], msg->mmap_offset + msg->mmap_size, &guard);
+	/* Not all that is said to be there, since a sparse file is as long as one likes: what can be used of it. */
+	needed = region_size(msg->num_queues, msg->queue_size);
+	mapping = memguard_map_at(session->msg.fds[0], msg->mmap_offset,
+				  msg->mmap_size < needed ? msg->mmap_size : needed, &guard);
 	if (!mapping)
 		return error_set(err, -errno, "an in-flight region of 0x%" PRIx64 " bytes: mmap: %s", msg->mmap_size,
 				 strerror(errno));
 	vhost_inflight_clear(session);
-	*inflight = (struct vhost_inflight){.as = *msg,
-					    .fd = vhost_msg_take_fd(&session->msg, 0),
-					    .at = mapping + msg->mmap_offset,
-					    .guard = guard};
+	*inflight = (struct vhost_inflight){
+		.as = *msg, .fd = vhost_msg_take_fd(&session->msg, 0), .at = mapping, .guard = guard};
 	for (uint32_t i = 0; i < session->vring_count; i++)
 		session->vring[i].rejected = false;
 	return 0;

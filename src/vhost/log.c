@@ -52,14 +52,22 @@ static int check_file(const struct vhost_log_msg *msg, int fd, struct error *err
 	return 0;
 }
 
+/*
+ * The most of a log that is mapped, whatever the front end says: a bit for each
+ * page of 2^48 bytes, as many as 48 bits address. Not what memory-max says,
+ * since a guest's memory lies as high as its firmware likes, with holes.
+ */
+#define LOG_BYTES_MAX ((1ull << 48) / DIRTY_LOG_PAGE / 8)
+
 static int map_log(struct vhost_session *session, const struct vhost_log_msg *msg, int fd, struct error *err)
 {
+	const uint64_t mapped = msg->size < LOG_BYTES_MAX ? msg->size : LOG_BYTES_MAX;
 	struct memguard *guard;
-	uint64_t length;
+	uint64_t end;
 	uint8_t *mapping;
 	int own_fd, ret;
 
-	if (!msg->size || __builtin_add_overflow(msg->offset, msg->size, &length) || length > SIZE_MAX / 2)
+	if (!msg->size || __builtin_add_overflow(msg->offset, msg->size, &end))
 		return error_set(err, -EINVAL,
 				 "dirty log of 0x%" PRIx64 " bytes at offset 0x%" PRIx64
 				 " of its file: it is empty or the numbers overflow",
@@ -67,8 +75,7 @@ static int map_log(struct vhost_session *session, const struct vhost_log_msg *ms
 	ret = check_file(msg, fd, err);
 	if (ret < 0)
 		return ret;
-	/* From the file's start, since an offset need not be a multiple of a page. */
-	mapping = memguard_map(fd, length, &guard);
+	mapping = memguard_map_at(fd, msg->offset, mapped, &guard);
 	if (!mapping)
 		return error_set(err, -errno, "dirty log of 0x%" PRIx64 " bytes: mmap: %s", msg->size, strerror(errno));
 	own_fd = fcntl(fd, F_DUPFD_CLOEXEC, 0);
@@ -81,10 +88,8 @@ static int map_log(struct vhost_session *session, const struct vhost_log_msg *ms
 	session->log.guard = guard;
 	session->log.at = *msg;
 	session->log.fd = own_fd;
-	session->log.dirty.bits = mapping + msg->offset;
-	/* More than there are addresses helps nobody. */
-	session->log.dirty.pages =
-		msg->size > UINT64_MAX / DIRTY_LOG_PAGE / 8 ? UINT64_MAX / DIRTY_LOG_PAGE : msg->size * 8;
+	session->log.dirty.bits = mapping;
+	session->log.dirty.pages = mapped * 8;
 	return 0;
 }
 

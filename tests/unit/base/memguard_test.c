@@ -175,6 +175,34 @@ static void huge_pages(void **state)
 	destroy(&shared);
 }
 
+static void what_lies_behind_an_offset(void **state)
+{
+	static const uint64_t offsets[] = {0, PAGE, 2 * PAGE + 8, 3 * PAGE - 1};
+	struct shared shared;
+	char byte;
+
+	(void)state;
+	guard();
+	for (unsigned i = 0; i < sizeof(offsets) / sizeof(offsets[0]); i++) {
+		create(&shared, 0, PAGES * PAGE);
+		memguard_unmap(shared.guard);
+		shared.at = memguard_map_at(shared.fd, offsets[i], PAGE, &shared.guard);
+		assert_non_null(shared.at);
+		shared.at[0] = 'a';
+		shared.at[PAGE - 1] = 'z';
+		assert_int_equal(pread(shared.fd, &byte, 1, (off_t)offsets[i]), 1);
+		assert_int_equal(byte, 'a');
+		assert_int_equal(pread(shared.fd, &byte, 1, (off_t)offsets[i] + PAGE - 1), 1);
+		assert_int_equal(byte, 'z');
+		assert_int_equal(ftruncate(shared.fd, 0), 0);
+		assert_int_equal(shared.at[PAGE - 1], 0);
+		assert_int_equal(shared.at[0], 0);
+		assert_true(memguard_lost(shared.guard));
+		assert_true(events() >= 1);
+		destroy(&shared);
+	}
+}
+
 enum { THREADS = 4 };
 
 static void *touch_from_the_end(void *argument)
@@ -292,6 +320,7 @@ int main(void)
 		cmocka_unit_test(many_mappings),
 		cmocka_unit_test(system_calls_fail),
 		cmocka_unit_test(huge_pages),
+		cmocka_unit_test(what_lies_behind_an_offset),
 		cmocka_unit_test(threads),
 		cmocka_unit_test(any_other_sigbus_is_the_end),
 		cmocka_unit_test(what_cannot_be_mapped),

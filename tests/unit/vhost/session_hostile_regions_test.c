@@ -106,6 +106,27 @@ static void regions_too_small_for_their_ring(void **state)
 	}
 }
 
+/* Of a file that is as long as it likes, only what its queues can need takes address space. */
+static void a_region_of_a_sparse_file(void **state)
+{
+	const uint64_t huge = 1ull << 42, offset = (1ull << 41) + 8;
+	struct stage *stage = *state;
+	const int fd = region_file(huge);
+	char byte = 0;
+	uint64_t before;
+
+	stage_negotiate(stage);
+	before = address_space();
+	assert_int_equal(say_and_ask(stage, inflight(VHOST_SET_INFLIGHT_FD, huge - offset, offset, 2, RING_SIZE, fd)),
+			 0);
+	assert_in_range(address_space() - before, 4096, 1 << 20);
+	stage->session->inflight.at[0] = 'i';
+	stage->session->inflight.at[2 * inflight_bytes(false, RING_SIZE) - 1] = 'j';
+	assert_int_equal(pread(fd, &byte, 1, (off_t)offset), 1);
+	assert_int_equal(byte, 'i');
+	close(fd);
+}
+
 static void sizes_that_nobody_can_have(void **state)
 {
 	const struct vhost_msg cases[] = {
@@ -200,6 +221,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		CASE(regions_that_cannot_be),
 		CASE(regions_too_small_for_their_ring),
+		CASE(a_region_of_a_sparse_file),
 		cmocka_unit_test(sizes_that_nobody_can_have),
 		CASE(memory_is_removed_with_requests_in_flight),
 		CASE(the_front_end_leaves_with_requests_in_flight),

@@ -215,6 +215,19 @@ static void logs_that_cannot_be(void **state)
 	close(fd);
 }
 
+/* No guest has memory for more than this, and a sparse file costs its owner nothing. */
+static void more_of_a_log_than_there_are_addresses(void **state)
+{
+	struct stage *stage = *state;
+	const uint64_t before = address_space(), most = 1ull << (48 - 12 - 3);
+
+	stage_negotiate(stage);
+	give_log(stage, 1ull << 42, 8);
+	assert_int_equal(stage->session->log.dirty.pages, most * 8);
+	assert_in_range(address_space() - before, most, most + (1 << 20));
+	stage->session->log.dirty.bits[most - 1] = 1;
+}
+
 /* Without LOG_SHMFD a log is an address in the front end's process. */
 static void a_log_that_is_not_shared(void **state)
 {
@@ -276,6 +289,7 @@ int main(void)
 		CASE(a_logged_ring_waits_too),
 		CASE(logs_that_cannot_be),
 		CASE(a_log_that_is_not_shared),
+		CASE(more_of_a_log_than_there_are_addresses),
 		CASE(one_reply),
 		CASE(an_event_descriptor),
 	};

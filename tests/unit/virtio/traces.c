@@ -2,6 +2,7 @@
 #include "traces.h"
 
 #include <dirent.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -76,4 +77,15 @@ unsigned count_mappings(const char *part)
 		count += strstr(line, part) != NULL;
 	fclose(maps);
 	return count;
+}
+
+uint64_t address_space(void)
+{
+	FILE *statm = fopen("/proc/self/statm", "re");
+	uint64_t pages = 0;
+
+	if (!statm || fscanf(statm, "%" SCNu64, &pages) != 1)
+		abort();
+	fclose(statm);
+	return pages * (uint64_t)sysconf(_SC_PAGESIZE);
 }

@@ -2,6 +2,8 @@
 #ifndef STRAIT_TESTS_VIRTIO_TRACES_H
 #define STRAIT_TESTS_VIRTIO_TRACES_H
 
+#include <stdint.h>
+
 /* What has been logged: standard error goes to a file in memory between the two. Any thread may write to it. */
 void said_begin(void);
 
@@ -16,5 +18,8 @@ unsigned count_open_fds(void);
 
 /* Mappings of files in whose names part occurs. */
 unsigned count_mappings(const char *part);
+
+/* Bytes of address space that the process has mapped. */
+uint64_t address_space(void);
 
 #endif
