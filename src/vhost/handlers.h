@@ -22,6 +22,9 @@ int vhost_set_vring_call(struct vhost_session *session, struct error *err);
 int vhost_set_vring_err(struct vhost_session *session, struct error *err);
 int vhost_set_vring_enable(struct vhost_session *session, struct error *err);
 
+/* Whether a ring of the layout that was negotiated can have so many entries. */
+bool vhost_vring_size_fits(const struct vhost_session *session, uint32_t size);
+
 /* log.c */
 int vhost_set_log_base(struct vhost_session *session, struct error *err);
 int vhost_set_log_fd(struct vhost_session *session, struct error *err);

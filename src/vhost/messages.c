@@ -135,8 +135,22 @@ static int get_features(struct vhost_session *session, struct error *err)
 	return reply_u64(session, session->ops->features(session->device) | SESSION_BITS);
 }
 
+/* Where a ring of the other layout was means nothing in this one, and it may be of a size that this one cannot have. */
+static void change_layout(struct vhost_session *session)
+{
+	for (uint32_t i = 0; i < session->vring_count; i++) {
+		struct vhost_vring *vring = &session->vring[i];
+
+		vring->base = 0;
+		vring->based = vring->was_based = false;
+		if (!vhost_vring_size_fits(session, vring->size))
+			vring->size = 0;
+	}
+}
+
 static int set_features(struct vhost_session *session, struct error *err)
 {
+	bool was_packed = vhost_has_feature(session, VIRTIO_F_RING_PACKED);
 	uint64_t features = session->msg.payload.u64;
 	uint64_t offered = session->ops->features(session->device) | SESSION_BITS;
 
@@ -144,6 +158,8 @@ static int set_features(struct vhost_session *session, struct error *err)
 		return error_set(err, -EINVAL, "features 0x%" PRIx64 " were not offered (0x%" PRIx64 " were)",
 				 features & ~offered, offered);
 	session->features = features;
+	if (vhost_has_feature(session, VIRTIO_F_RING_PACKED) != was_packed)
+		change_layout(session);
 	session->ops->features_set(session->device, features & ~SESSION_BITS);
 	return 0;
 }

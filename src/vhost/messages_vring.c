@@ -39,16 +39,21 @@ static struct vhost_vring *named_vring(struct vhost_session *session)
 	return &session->vring[vhost_message_vring(session, &session->msg)];
 }
 
+bool vhost_vring_size_fits(const struct vhost_session *session, uint32_t size)
+{
+	return size && size <= VIRTQ_MAX_SIZE &&
+	       (vhost_has_feature(session, VIRTIO_F_RING_PACKED) || is_power_of_two(size));
+}
+
 int vhost_set_vring_num(struct vhost_session *session, struct error *err)
 {
 	struct vhost_vring *vring = named_vring(session);
 	uint32_t size = session->msg.payload.state.num;
 
-	bool packed = vhost_has_feature(session, VIRTIO_F_RING_PACKED);
-
-	if (!size || size > VIRTQ_MAX_SIZE || (!packed && !is_power_of_two(size)))
+	if (!vhost_vring_size_fits(session, size))
 		return error_set(err, -EINVAL, "vring size %" PRIu32 ": expected %s up to %d", size,
-				 packed ? "1" : "a power of two", VIRTQ_MAX_SIZE);
+				 vhost_has_feature(session, VIRTIO_F_RING_PACKED) ? "1" : "a power of two",
+				 VIRTQ_MAX_SIZE);
 	vring->size = size;
 	vring->rejected = false;
 	return 0;

@@ -137,14 +137,38 @@ static void back_to_split(void **state)
 	assert_int_equal(stage->queue[0].setup.ring.base, 0);
 }
 
+/* What a ring of the other layout had is forgotten: a split one has neither such bases nor such sizes. */
+static void the_other_layout(void **state)
+{
+	struct stage *stage = *state;
+
+	negotiate(stage, PACKED);
+	say_memory(stage);
+	set_up_ring(stage, 3);
+	/* Its guest reboots, and the firmware knows split rings alone. */
+	say_u64(stage, VHOST_SET_STATUS, 0);
+	stage_drain(stage, 0x80018001);
+	say_state(stage, VHOST_SET_VRING_NUM, 0, 3);
+	say_state(stage, VHOST_SET_VRING_NUM, 1, 8);
+	say_u64(stage, VHOST_SET_FEATURES, STAGE_FEATURES | PROTOCOL);
+	assert_int_equal(stage->session->vring[0].size, 0);
+	assert_int_equal(stage->session->vring[1].size, 8);
+	assert_false(stage->session->vring[0].was_based);
+	say_state(stage, VHOST_GET_VRING_BASE, 0, 0);
+	assert_int_equal(told_base(stage), 0);
+	/* The same features once more are no other layout. */
+	say_state(stage, VHOST_SET_VRING_BASE, 1, 7);
+	say_u64(stage, VHOST_SET_FEATURES, STAGE_FEATURES | PROTOCOL | STAGE_LOG_ALL);
+	say_state(stage, VHOST_GET_VRING_BASE, 1, 0);
+	assert_int_equal(told_base(stage), 7);
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, stage_set_up, stage_tear_down)
 	const struct CMUnitTest tests[] = {
-		CASE(sizes),
-		CASE(bases_go_there_and_back),
-		CASE(a_base_beyond_the_ring),
-		CASE(back_to_split),
+		CASE(sizes),         CASE(bases_go_there_and_back), CASE(a_base_beyond_the_ring),
+		CASE(back_to_split), CASE(the_other_layout),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
