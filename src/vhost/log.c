@@ -17,7 +17,7 @@
  * and the vrings' addresses (vhost-user.rst, "Migration").
  */
 
-static void unmap_log(struct vhost_session *session)
+void vhost_log_forget(struct vhost_session *session)
 {
 	struct vhost_log *log = &session->log;
 
@@ -33,7 +33,7 @@ static void unmap_log(struct vhost_session *session)
 
 void vhost_log_clear(struct vhost_session *session)
 {
-	unmap_log(session);
+	vhost_log_forget(session);
 	vhost_replace_fd(&session->log.dirty.event_fd, -1);
 }
 
@@ -84,7 +84,7 @@ static int map_log(struct vhost_session *session, const struct vhost_log_msg *ms
 		memguard_unmap(guard);
 		return ret;
 	}
-	unmap_log(session);
+	vhost_log_forget(session);
 	session->log.guard = guard;
 	session->log.at = *msg;
 	session->log.fd = own_fd;

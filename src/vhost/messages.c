@@ -178,6 +178,9 @@ static int set_protocol_features(struct vhost_session *session, struct error *er
 		return error_set(err, -EINVAL, "protocol features 0x%" PRIx64 " were not offered",
 				 features & ~(uint64_t)VHOST_PROTOCOL_FEATURES);
 	session->protocol_features = features;
+	/* Without what it came by it goes: a successor (handover.c) is told nothing that a front end could not say. */
+	if (!vhost_has_protocol_feature(session, VHOST_PROTOCOL_F_LOG_SHMFD))
+		vhost_log_forget(session);
 	return 0;
 }
 
@@ -409,6 +412,9 @@ enum vhost_touches vhost_message_touches(const struct vhost_msg *msg)
 {
 	/* Status 0 is a reset; other values are for the record. */
 	if (msg->header.request == VHOST_SET_STATUS && msg->payload.u64 == 0)
+		return VHOST_TOUCHES_ALL;
+	/* Without it the dirty log goes. */
+	if (msg->header.request == VHOST_SET_PROTOCOL_FEATURES && !(msg->payload.u64 >> VHOST_PROTOCOL_F_LOG_SHMFD & 1))
 		return VHOST_TOUCHES_ALL;
 	return find_message(msg)->touches;
 }

@@ -57,7 +57,10 @@ bool vhost_log_ready(struct vhost_session *session, const struct vhost_vring *vr
 /* The log, if it is on, as a queue of this vring is to have it. */
 void vhost_log_setup(struct vhost_session *session, const struct vhost_vring *vring, struct virtq_setup *ring);
 
-/* Forget the log. No queue runs. */
+/* Forget the log, but not whom to tell of it. No queue runs. */
+void vhost_log_forget(struct vhost_session *session);
+
+/* Forget all of it. No queue runs. */
 void vhost_log_clear(struct vhost_session *session);
 
 /*

@@ -243,6 +243,28 @@ static void a_log_that_is_not_shared(void **state)
 	close(fd);
 }
 
+/* So it goes with the feature. */
+static void a_log_whose_feature_is_taken_back(void **state)
+{
+	struct stage *stage = *state;
+	uint64_t features;
+
+	stage_run(stage);
+	features = stage->session->protocol_features;
+	give_log(stage, LOG_SIZE, 0);
+	set_features(stage, STAGE_LOG_ALL);
+	stage->trace[0] = '\0';
+	said_begin();
+	say_u64(stage, VHOST_SET_PROTOCOL_FEATURES, features & ~(1ull << VHOST_PROTOCOL_F_LOG_SHMFD));
+	drain(stage);
+	assert_heard(stage, "stop 0; stop 1");
+	assert_int_equal(said_lines(said_end(), "wait for SET_LOG_BASE"), 1);
+	assert_int_equal(count_mappings("dirty-log"), 0);
+	say_u64(stage, VHOST_SET_PROTOCOL_FEATURES, features);
+	give_log(stage, LOG_SIZE, 0);
+	assert_heard(stage, "start 0; start 1");
+}
+
 /* need_reply changes nothing: one reply, in the same form. */
 static void one_reply(void **state)
 {
@@ -290,6 +312,7 @@ int main(void)
 		CASE(logs_that_cannot_be),
 		CASE(a_log_that_is_not_shared),
 		CASE(more_of_a_log_than_there_are_addresses),
+		CASE(a_log_whose_feature_is_taken_back),
 		CASE(one_reply),
 		CASE(an_event_descriptor),
 	};
