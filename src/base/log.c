@@ -50,3 +50,21 @@ void log_write(enum log_level level, const char *format, ...)
 	if (write(STDERR_FILENO, line, (size_t)used) < 0)
 		return;
 }
+
+bool log_may_say(struct log_quota *quota, const char *disk)
+{
+	unsigned before;
+
+	if (!quota)
+		return true;
+	/* First, so that it never comes round to 0. */
+	if (__atomic_load_n(&quota->used, __ATOMIC_RELAXED) >= LOG_QUOTA)
+		return false;
+	before = __atomic_fetch_add(&quota->used, 1, __ATOMIC_RELAXED);
+	if (before == LOG_QUOTA - 1)
+		log_warning(
+			"disk %s: what comes next is the last of %d complaints about this front end and its driver, "
+			"until it connects again; messages that are refused are said all the same",
+			disk, LOG_QUOTA);
+	return before < LOG_QUOTA;
+}

@@ -49,8 +49,11 @@ static void close_setup(const struct vhost_queue_setup *setup)
 static int start_queue(void *device, uint32_t index, const struct vhost_queue_setup *setup, struct error *err)
 {
 	struct disk *disk = device;
-	const struct queue_setup queue_setup = {
-		.ring = setup->ring, .kick_fd = setup->kick_fd, .call_fd = setup->call_fd, .err_fd = setup->err_fd};
+	const struct queue_setup queue_setup = {.ring = setup->ring,
+						.kick_fd = setup->kick_fd,
+						.call_fd = setup->call_fd,
+						.err_fd = setup->err_fd,
+						.quota = setup->quota};
 	struct worker *worker;
 	int ret;
 

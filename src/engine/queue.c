@@ -144,6 +144,7 @@ int queue_start(struct queue *queue, struct worker *worker, const struct queue_s
 	queue->worker = worker;
 	queue->thread = worker_storage_thread(worker);
 	queue->in_flight = 0;
+	queue->quota = setup->quota;
 	queue->leaving = QUEUE_STAYS;
 	queue->broken_said = queue->full_said = queue->kick_armed = queue->kick_cancelled = queue->move_pending = false;
 	queue->move_since = 0;
@@ -280,7 +281,7 @@ static void break_queue(struct queue *queue)
 	queue->broken_said = true;
 	QUEUE_COUNT(queue->counters.broken, 1);
 	/* A ring that reads as zeroes because its memory was taken away is the session's to tell. */
-	if (!memmap_lost(queue->vq.map))
+	if (!memmap_lost(queue->vq.map) && log_may_say(queue->quota, queue->name))
 		log_error("disk %s: queue %u is broken by its driver: %s; it stands still until the device is reset",
 			  queue->name, queue->index, queue->vq.broken);
 	if (queue->err_fd >= 0)
@@ -322,10 +323,10 @@ static unsigned room(struct queue *queue)
 		return most && most - queue->in_flight < QUEUE_BATCH ? most - queue->in_flight : QUEUE_BATCH;
 	if (!queue->full_said && most < queue->vq.size) {
 		queue->full_said = true;
-		log_warning(
-			"disk %s: queue %u has %u requests under way, as many as it may (in-flight-max); others wait "
-			"in its ring",
-			queue->name, queue->index, most);
+		if (log_may_say(queue->quota, queue->name))
+			log_warning("disk %s: queue %u has %u requests under way, as many as it may (in-flight-max); "
+				    "others wait in its ring",
+				    queue->name, queue->index, most);
 	}
 	return 0;
 }

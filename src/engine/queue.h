@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "engine/call_policy.h"
 #include "engine/mailbox.h"
 #include "engine/poll_policy.h"
@@ -62,6 +63,7 @@ enum queue_leaving {
 struct queue_setup {
 	struct virtq_setup ring;
 	int kick_fd, call_fd, err_fd; /* become the queue's, also on failure; each may be -1 */
+	struct log_quota *quota;      /* for what its driver does wrong; outlives its run. NULL: no limit */
 };
 
 /*
@@ -97,6 +99,7 @@ struct queue {
 	struct worker *move_to;
 	uint64_t move_since, move_deadline; /* ticks; move_since is 0 while it does not move */
 	struct queue_counters counters;
+	struct log_quota *quota;
 
 	/* crossing over */
 	struct worker *worker; /* changed by the worker that a queue leaves for another one */

@@ -53,8 +53,10 @@ void worker_handle_kick(struct worker *worker, struct queue *queue, const struct
 		worker_arm_poll(worker, queue->kick_fd, queue, TAG_KICK);
 		queue->kick_armed = true;
 	} else if (!queue->kick_cancelled) {
-		log_error("disk %s: queue %u: its kick descriptor cannot be polled: %s; it is looked at all the time",
-			  queue->name, queue->index, strerror(-cqe->res));
+		if (log_may_say(queue->quota, queue->name))
+			log_error("disk %s: queue %u: its kick descriptor cannot be polled: %s; it is looked at all "
+				  "the time",
+				  queue->name, queue->index, strerror(-cqe->res));
 		close(queue->kick_fd);
 		queue->kick_fd = -1;
 		worker->unkicked++;

@@ -21,7 +21,7 @@ void vhost_log_forget(struct vhost_session *session)
 {
 	struct vhost_log *log = &session->log;
 
-	if (log->dirty.outside)
+	if (log->dirty.outside && log_may_say(&session->quota, session->name))
 		log_warning("disk %s: %" PRIu64 " writes of the device lay beyond the dirty log of %" PRIu64 " pages",
 			    session->name, log->dirty.outside, log->dirty.pages);
 	if (log->guard) {
@@ -151,7 +151,7 @@ bool vhost_log_ready(struct vhost_session *session, const struct vhost_vring *vr
 		ready = log->guard && dirty_log_covers(&log->dirty, memory_end(&session->memory) - 1, 1);
 	else if (vring->log)
 		ready = log->guard != NULL;
-	if (!ready && !log->missing)
+	if (!ready && !log->missing && log_may_say(&session->quota, session->name))
 		log_warning("disk %s: the front end wants a dirty log of guest memory up to 0x%" PRIx64
 			    ", and its own covers %" PRIu64 " pages: queues wait for SET_LOG_BASE",
 			    session->name, memory_end(&session->memory), log->dirty.pages);

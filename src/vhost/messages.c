@@ -296,9 +296,10 @@ static int get_config(struct vhost_session *session, struct error *err)
 		return ret;
 	ret = session->ops->get_config(session->device, config->offset, config->size, config->data);
 	if (ret < 0) {
-		log_warning("disk %s: the front end asked for bytes %" PRIu32 " to %" PRIu64
-			    " of the configuration space, which has fewer",
-			    session->name, config->offset, (uint64_t)config->offset + config->size);
+		if (log_may_say(&session->quota, session->name))
+			log_warning("disk %s: the front end asked for bytes %" PRIu32 " to %" PRIu64
+				    " of the configuration space, which has fewer",
+				    session->name, config->offset, (uint64_t)config->offset + config->size);
 		/* "the back-end uses zero length of payload to indicate an error" */
 		session->msg.header.size = 0;
 	}

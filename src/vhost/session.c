@@ -80,13 +80,15 @@ static void start_vring(struct vhost_session *session, uint32_t index)
 			 .packed = vhost_has_feature(session, VIRTIO_F_RING_PACKED),
 			 .event_idx = vhost_has_feature(session, VIRTIO_RING_F_EVENT_IDX),
 			 .indirect = vhost_has_feature(session, VIRTIO_RING_F_INDIRECT_DESC)},
+		.quota = &session->quota,
 	};
 
 	vhost_log_setup(session, vring, &setup.ring);
 	if (vhost_inflight_area(session, index, setup.ring.packed, &setup.ring.inflight, &err) < 0 ||
 	    give_descriptors(vring, &setup, &err) < 0 ||
 	    session->ops->queue_start(session->device, index, &setup, &err) < 0) {
-		log_error("disk %s: queue %" PRIu32 " cannot start: %s", session->name, index, err.text);
+		if (log_may_say(&session->quota, session->name))
+			log_error("disk %s: queue %" PRIu32 " cannot start: %s", session->name, index, err.text);
 		vring->rejected = true;
 		return;
 	}

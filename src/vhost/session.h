@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "vhost/codec.h"
 #include "virtio/dirty_log.h"
 #include "virtio/memmap.h"
@@ -25,9 +26,10 @@
 /* What a queue is started with. The descriptors become the queue's: it closes them. */
 struct vhost_queue_setup {
 	struct virtq_setup ring;
-	int kick_fd; /* eventfd; -1: the driver does not kick, the ring has to be polled */
-	int call_fd; /* eventfd; -1: the driver polls */
-	int err_fd;  /* eventfd or -1 */
+	int kick_fd;             /* eventfd; -1: the driver does not kick, the ring has to be polled */
+	int call_fd;             /* eventfd; -1: the driver polls */
+	int err_fd;              /* eventfd or -1 */
+	struct log_quota *quota; /* the session's, which outlives the queue's run */
 };
 
 /* How much a front end may have mapped at a time. */
@@ -108,11 +110,12 @@ struct vhost_session {
 	const struct vhost_ops *ops;
 	void *device;
 	struct vhost_reader reader;
-	struct vhost_msg msg; /* being worked on */
-	unsigned stopping;    /* queues still to stop before it goes on */
-	unsigned refused;     /* messages so far */
-	bool waiting;         /* msg waits for queues to stop */
-	bool pausing;         /* vhost_session_pause() was called, and nothing since */
+	struct vhost_msg msg;   /* being worked on */
+	unsigned stopping;      /* queues still to stop before it goes on */
+	unsigned refused;       /* messages so far */
+	struct log_quota quota; /* for lines about anything else that is wrong */
+	bool waiting;           /* msg waits for queues to stop */
+	bool pausing;           /* vhost_session_pause() was called, and nothing since */
 	bool closing;
 	int reply_fd;   /* goes with the reply to msg, and is closed then; or -1 */
 	int backend_fd; /* channel for our own requests, or -1 */

@@ -240,6 +240,29 @@ static void nobody_to_tell(void **state)
 	assert_int_equal(said_lines(said_end(), "the test asked for it"), 1);
 }
 
+/* One that breaks its ring whenever it has set it up does not fill the log. */
+static void broken_without_end(void **state)
+{
+	enum { TIMES = LOG_QUOTA + 6 };
+	struct fixture *f = *state;
+	struct log_quota quota = {0};
+
+	said_begin();
+	for (unsigned i = 0; i < TIMES; i++) {
+		f->driver[BAD].quota = &quota;
+		driver_start(&f->driver[BAD]);
+		a_buffer_of_length_0(f);
+		driver_kick(&f->driver[BAD]);
+		wait_readable(f->driver[BAD].err_fd);
+		driver_stop(&f->driver[BAD]);
+		driver_destroy(&f->driver[BAD]);
+		driver_create(&f->driver[BAD], &f->rig, &f->queue[BAD], 0, 64, (uint16_t)i);
+	}
+	assert_int_equal(said_lines(said_end(), "is broken by its driver"), LOG_QUOTA);
+	assert_int_equal(said_lines(said_end(), ""), LOG_QUOTA + 1);
+	assert_int_equal(count_of(&f->queue[BAD].counters.broken), TIMES);
+}
+
 int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -247,6 +270,7 @@ int main(void)
 		CASE(one_breaks_the_other_works),
 		CASE(a_broken_queue_does_not_keep_its_worker_awake),
 		CASE(nobody_to_tell),
+		CASE(broken_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

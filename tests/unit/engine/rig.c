@@ -148,6 +148,7 @@ void driver_start_at(struct driver *driver, uint32_t base)
 		.kick_fd = duplicate(driver->kick_fd),
 		.call_fd = duplicate(driver->call_fd),
 		.err_fd = duplicate(driver->err_fd),
+		.quota = driver->quota,
 	};
 	struct error err = {0};
 

@@ -39,6 +39,7 @@ struct driver {
 	bool packed;
 	bool event_idx;
 	int kick_fd, call_fd, err_fd; /* the driver's ends; -1: has none */
+	struct log_quota *quota;      /* of its queue, or NULL */
 	uint16_t kicked;              /* where the ring stood when the device was last told */
 	bool kicked_wrap;             /* and of a packed one the wrap counter */
 };

@@ -125,6 +125,35 @@ static void refused_without_end(void **state)
 	assert_int_equal(said_lines(said_end(), "refused"), 64);
 }
 
+/* The same for what is not refused: the log falls silent, the session goes on. */
+static void wrong_without_end(void **state)
+{
+	static const struct vhost_config_msg beyond = {.offset = STAGE_CONFIG_SIZE, .size = 1};
+	const struct vhost_msg question = message(VHOST_GET_CONFIG, &beyond, VHOST_CONFIG_HEADER_SIZE + 1);
+	struct vhost_msg nowhere = message_addr(0);
+	struct stage *stage = *state;
+
+	nowhere.payload.addr.desc_user = 1;
+	stage_negotiate(stage);
+	say_memory(stage);
+	stage_set_up_ring(stage, 0);
+	say_state(stage, VHOST_SET_VRING_ENABLE, 0, 1);
+	said_begin();
+	for (unsigned i = 0; i < 20; i++) {
+		say_message(stage, &question);
+		assert_int_equal(hear(stage, VHOST_GET_CONFIG).header.size, 0);
+	}
+	for (unsigned i = 0; i < 100; i++) {
+		say_message(stage, &nowhere);
+		stage_drain(stage, 0);
+	}
+	assert_true(stage->alive);
+	assert_int_equal(said_lines(said_end(), "which has fewer"), 20);
+	assert_int_equal(said_lines(said_end(), "queue 0 cannot start"), 44);
+	assert_int_equal(said_lines(said_end(), ""), 65);
+	stage->trace[0] = '\0';
+}
+
 static void nothing_is_acknowledged_before_it_was_negotiated(void **state)
 {
 	struct stage *stage = *state;
@@ -301,11 +330,17 @@ int main(void)
 {
 #define CASE(test) cmocka_unit_test_setup_teardown(test, stage_set_up, stage_tear_down)
 	const struct CMUnitTest tests[] = {
-		CASE(what_is_done_is_acknowledged), CASE(what_is_refused_is_said),
-		CASE(refused_while_running),        CASE(nothing_is_acknowledged_before_it_was_negotiated),
-		CASE(questions_have_one_answer),    CASE(questions_without_an_answer),
-		CASE(configuration_space),          CASE(changes_are_told),
-		CASE(changes_that_nobody_hears),    CASE(refused_without_end),
+		CASE(what_is_done_is_acknowledged),
+		CASE(what_is_refused_is_said),
+		CASE(refused_while_running),
+		CASE(nothing_is_acknowledged_before_it_was_negotiated),
+		CASE(questions_have_one_answer),
+		CASE(questions_without_an_answer),
+		CASE(configuration_space),
+		CASE(changes_are_told),
+		CASE(changes_that_nobody_hears),
+		CASE(refused_without_end),
+		CASE(wrong_without_end),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
