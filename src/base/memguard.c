@@ -56,16 +56,25 @@ static struct memguard *find(uintptr_t address)
 	return NULL;
 }
 
-/* The file may have lost all from here on; up to the end, a mapping is never cut into more than two pieces. */
+static bool put_zeroes(uintptr_t from, uintptr_t end)
+{
+	/* The call itself: mmap(3) is not among what a signal handler may call, though here it is the same. */
+	return syscall(SYS_mmap, from, end - from, PROT_READ | PROT_WRITE,
+		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) >= 0;
+}
+
+/*
+ * The file may have lost all from here on; up to the end, a mapping is never
+ * cut into more than two pieces. One that cannot be cut here, of a device with
+ * pages of its own size (device-dax), goes as a whole.
+ */
 static bool replace(struct memguard *guard, uintptr_t address)
 {
-	uintptr_t from = address & ~(guard->page - 1);
+	const uintptr_t from = address & ~(guard->page - 1), end = guard->start + guard->length;
 
 	/* First, so that whoever finds zeroes finds out why. */
 	__atomic_store_n(&guard->lost, true, __ATOMIC_RELEASE);
-	/* The call itself: mmap(3) is not among what a signal handler may call, though here it is the same. */
-	return syscall(SYS_mmap, from, guard->start + guard->length - from, PROT_READ | PROT_WRITE,
-		       MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0) >= 0;
+	return put_zeroes(from, end) || put_zeroes(guard->start, end);
 }
 
 static void on_sigbus(int number, siginfo_t *info, void *context)

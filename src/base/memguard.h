@@ -10,8 +10,9 @@
  * Mappings of files that belong to somebody else, who may shrink them (or run
  * out of huge pages) at any time: touching what is gone is a SIGBUS. Here it
  * costs the mapping, not the process. From the page that was touched to its
- * end it becomes private memory of zeroes, so that whoever touched it goes on,
- * is marked as lost, and an event is signalled, so that its owner can be told.
+ * end, or whole where it cannot be cut, it becomes private memory of zeroes,
+ * so that whoever touched it goes on, is marked as lost, and an event is
+ * signalled, so that its owner can be told.
  *
  * Only accesses by our own instructions come here. A system call or io_uring
  * that is given such memory says -EFAULT until a page of it has been touched.

@@ -175,6 +175,30 @@ static void huge_pages(void **state)
 	destroy(&shared);
 }
 
+/* A device may have pages of a size that only it knows. Made of huge pages whose guard believes in small ones. */
+static void what_cannot_be_cut_goes_whole(void **state)
+{
+	const size_t huge = 2u << 20;
+	struct shared shared;
+	struct {
+		uintptr_t start;
+		size_t length, page;
+	} * inside; /* as struct memguard begins */
+
+	(void)state;
+	guard();
+	create(&shared, MFD_HUGETLB, 2 * huge);
+	inside = (void *)shared.guard;
+	assert_int_equal(inside->page, huge);
+	inside->page = PAGE;
+	assert_int_equal(ftruncate(shared.fd, 0), 0);
+	shared.at[huge + 5000] = 1;
+	assert_true(memguard_lost(shared.guard));
+	assert_int_equal(shared.at[0], 0);
+	assert_int_equal(events(), 1);
+	destroy(&shared);
+}
+
 static void what_lies_behind_an_offset(void **state)
 {
 	static const uint64_t offsets[] = {0, PAGE, 2 * PAGE + 8, 3 * PAGE - 1};
@@ -320,6 +344,7 @@ int main(void)
 		cmocka_unit_test(many_mappings),
 		cmocka_unit_test(system_calls_fail),
 		cmocka_unit_test(huge_pages),
+		cmocka_unit_test(what_cannot_be_cut_goes_whole),
 		cmocka_unit_test(what_lies_behind_an_offset),
 		cmocka_unit_test(threads),
 		cmocka_unit_test(any_other_sigbus_is_the_end),
