@@ -282,7 +282,7 @@ static void break_queue(struct queue *queue)
 	QUEUE_COUNT(queue->counters.broken, 1);
 	/* A ring that reads as zeroes because its memory was taken away is the session's to tell. */
 	if (!memmap_lost(queue->vq.map) && log_may_say(queue->quota, queue->name))
-		log_error("disk %s: queue %u is broken by its driver: %s; it stands still until the device is reset",
+		log_error("disk %s: queue %u is broken by its driver: %s; it stands still until it is started anew",
 			  queue->name, queue->index, queue->vq.broken);
 	if (queue->err_fd >= 0)
 		eventfd_write(queue->err_fd, 1);
