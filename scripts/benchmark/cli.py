@@ -48,6 +48,7 @@ def steps(options):
         Step(FIGURES, "connect", ("null", "direct"), 2 * sides * options.pairs * 0.2, life.connect),
         Step(FIGURES, "restart", ("direct",), 2 * options.pairs, life.restart),
         Step(COSTS, "costs", ("null", "direct", "tmpfs"), 30, costs.notifications),
+        Step(COSTS, "CPU at 20 k IOPS, least", (), options.pairs * options.seconds, costs.echo),
         Step(COSTS, "null path", (), 12 + 4 * options.pairs * 0.3, costs.null_path),
         Step("A hostile neighbour", "neighbour", (), 3 * rounds + 4 * options.pairs * 0.3, neighbour.compare),
         Step("Placement of one disk's queues", "placement", (), 12 * rounds, placement.compare, True),

@@ -166,6 +166,20 @@ def null_path(session, report):
                      [{"instructions": count, "function": name} for count, name in functions])
 
 
+def echo(session, report):
+    """CPU time of a process that is woken by one eventfd and wakes by another: the least that a back end takes at this
+    rate whose driver sleeps between requests."""
+    program = os.path.join(session.options.build_dir, "tests", "perf", "echo")
+    row = Row("an eventfd's echo at 20 k a second, CPU", "us")
+    if not os.access(program, os.X_OK):
+        row.reason = f"{program} has not been built"
+    for number in range(0 if row.reason else session.options.pairs):
+        report.progress.now(f"echo, round {number + 1} of {session.options.pairs}")
+        row.ours.append(float(run([program, "--rate=20000", f"--count={int(20000 * session.options.seconds)}",
+                                   f"--cpus={session.back_cpu},{session.front_cpu}"], 60).split()[1]))
+    report.row(row)
+
+
 def _null_path_ns(session, program, ring, batch):
     """Of one run, without callgrind, on the back end's CPU."""
     words = run(backends.pinned(session.back_cpu, [program, f"--ring={ring}", f"--batch={batch}",
