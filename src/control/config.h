@@ -93,4 +93,10 @@ int config_single(const char *socket, int socket_fd, const char *file, bool read
 
 void config_free(struct config *config);
 
+/* A disk's configuration that owns its strings; descriptors are the same. NULL: no memory. */
+struct config_disk *config_disk_copy(const struct config_disk *from);
+
+/* Of a copy. NULL is allowed; descriptors stay open. */
+void config_disk_free(struct config_disk *disk);
+
 #endif

@@ -14,85 +14,17 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memguard.h"
-#include "control/disk.h"
+#include "control/daemon_parts.h"
 #include "control/notify.h"
 #include "control/sweeper.h"
 #include "control/upgrade_client.h"
-#include "control/upgrade_server.h"
 #include "control/watchdog.h"
-
-struct daemon {
-	struct config *config;
-	struct loop loop;
-	struct mailbox mailbox;
-	struct placement placement;
-	struct disk_host host;
-	struct loop_source signals, messages, lost_memory;
-	struct watchdog *watchdog;
-	const char **socket_paths; /* the sweeper's */
-	struct disk *disks;        /* config->disk_count of them; those that failed are closed */
-	unsigned failed;
-	bool ready;       /* everything was opened */
-	bool stopping;    /* on the way out */
-	bool told;        /* to stop, by a signal */
-	bool handed_over; /* another process is the service now */
-
-	struct upgrade_server upgrades;        /* of us, by a successor */
-	struct upgrade_client *taking;         /* the upgrade of our predecessor under way; NULL: none */
-	const struct daemon_upgrade *upgraded; /* to be told when that is done */
-	struct error failure;                  /* why it was not */
-	uid_t owner;                           /* who started us */
-};
-
-static void report_status(const struct daemon *daemon, const char *prefix)
-{
-	unsigned open = 0, connected = 0;
-
-	/* What we say is not of the service any more, or not yet. */
-	if (daemon->handed_over || daemon->taking)
-		return;
-	for (unsigned i = 0; i < daemon->config->disk_count; i++) {
-		open += !daemon->disks[i].closed;
-		connected += daemon->disks[i].session != NULL;
-	}
-	notify_send("%sSTATUS=%s %u of %u disks, %u connected, %u failed", prefix,
-		    daemon->stopping ? "Draining" : "Serving", open, daemon->config->disk_count, connected,
-		    daemon->failed);
-}
-
-static bool all_closed(const struct daemon *daemon)
-{
-	for (unsigned i = 0; i < daemon->config->disk_count; i++) {
-		if (!daemon->disks[i].closed)
-			return false;
-	}
-	return true;
-}
-
-static void disks_changed(struct disk_host *host)
-{
-	struct daemon *daemon = (struct daemon *)((char *)host - offsetof(struct daemon, host));
-
-	if (!daemon->ready)
-		return;
-	report_status(daemon, "");
-	if (all_closed(daemon))
-		loop_quit(&daemon->loop);
-}
 
 static void disk_held(struct disk_host *host, struct disk *disk)
 {
 	struct daemon *daemon = (struct daemon *)((char *)host - offsetof(struct daemon, host));
 
 	upgrade_server_held(&daemon->upgrades, disk);
-}
-
-static void close_disks(struct daemon *daemon)
-{
-	for (unsigned i = 0; i < daemon->config->disk_count; i++) {
-		if (!daemon->disks[i].closed)
-			disk_close(&daemon->disks[i]);
-	}
 }
 
 static void stop(struct daemon *daemon)
@@ -106,9 +38,9 @@ static void stop(struct daemon *daemon)
 	if (daemon->taking)
 		upgrade_client_give_up(daemon->taking, "the new straitd was told to stop");
 	upgrade_server_close(&daemon->upgrades);
-	log_info("stopping: draining %u disks", daemon->config->disk_count - daemon->failed);
-	report_status(daemon, "STOPPING=1\n");
-	close_disks(daemon);
+	log_info("stopping: draining %u disks", fleet_count(&daemon->fleet).open);
+	daemon_report_status(daemon, "STOPPING=1\n");
+	daemon_close_disks(daemon);
 }
 
 static void signals_ready(struct loop_source *source)
@@ -122,9 +54,9 @@ static void signals_ready(struct loop_source *source)
 		stop(daemon);
 		return;
 	}
-	for (unsigned i = 0; i < daemon->config->disk_count; i++) {
-		if (!daemon->disks[i].closed)
-			disk_refresh(&daemon->disks[i]);
+	for (struct fleet_disk *member = daemon->fleet.first; member; member = member->next) {
+		if (!member->disk.closed)
+			disk_refresh(&member->disk);
 	}
 }
 
@@ -145,9 +77,9 @@ static void memory_was_lost(struct loop_source *source)
 
 	if (eventfd_read(source->fd, &count) < 0)
 		return;
-	for (unsigned i = 0; i < daemon->config->disk_count; i++) {
-		if (!daemon->disks[i].closed)
-			disk_check_memory(&daemon->disks[i]);
+	for (struct fleet_disk *member = daemon->fleet.first; member; member = member->next) {
+		if (!member->disk.closed)
+			disk_check_memory(&member->disk);
 	}
 }
 
@@ -203,34 +135,6 @@ static void raise_descriptor_limit(const struct config *config)
 	}
 }
 
-static int open_disks(struct daemon *daemon, struct error *err)
-{
-	const struct config *config = daemon->config;
-
-	for (unsigned i = 0; i < config->disk_count; i++) {
-		const struct config_disk *disk = &config->disks[i];
-		struct storage_info *info;
-
-		if (disk_open(&daemon->disks[i], &daemon->host, disk, err) < 0) {
-			daemon->disks[i].closed = true;
-			if (daemon->taking)
-				return err->code;
-			log_error("%s; the disk is not served", err->text);
-			daemon->failed++;
-			continue;
-		}
-		info = &daemon->disks[i].storage->info;
-		log_info("disk %s: %s, %llu bytes in blocks of %u%s, %u queues%s%s", disk->name,
-			 disk->file ? disk->file : "null", (unsigned long long)info->size, info->block_size,
-			 info->read_only ? ", read-only" : "", disk->queues, disk->socket ? ", on " : "",
-			 disk->socket ? disk->socket : "");
-	}
-	if (daemon->failed < config->disk_count)
-		return 0;
-	return error_set(err, err->code, "nothing to serve: %s failed",
-			 config->disk_count == 1 ? "the only disk" : "all disks");
-}
-
 /* Sockets that are ours are taken away by a child, because we shall not be allowed to. */
 static int start_sweeper(struct daemon *daemon, struct error *err)
 {
@@ -279,7 +183,7 @@ static int wait_for_successors(struct daemon *daemon, int socket, struct error *
 static void become_ready(struct daemon *daemon)
 {
 	daemon->watchdog = watchdog_start(&daemon->loop, &daemon->placement, &daemon->mailbox);
-	report_status(daemon, "READY=1\n");
+	daemon_report_status(daemon, "READY=1\n");
 }
 
 /* Our predecessor has given us everything, or has not. */
@@ -293,10 +197,9 @@ static void take_over_ended(void *context, const struct error *err)
 	if (err) {
 		daemon->failure = *err;
 		daemon->stopping = true;
-		close_disks(daemon);
+		daemon_close_disks(daemon);
 		return;
 	}
-	daemon->failed += upgrade_client_failed(daemon->taking);
 	upgrade_client_free(daemon->taking);
 	daemon->taking = NULL;
 	if (wait_for_successors(daemon, socket, &own_err) < 0)
@@ -311,7 +214,7 @@ static void take_over_ended(void *context, const struct error *err)
  */
 static int start(struct daemon *daemon, struct sandbox *sandbox, struct error *err)
 {
-	int ret = open_disks(daemon, err);
+	int ret = daemon_open_disks(daemon, err);
 
 	if (ret == 0 && !daemon->taking)
 		ret = wait_for_successors(daemon, -1, err);
@@ -335,7 +238,7 @@ static void close_opened(struct daemon *daemon, const char *why)
 	if (daemon->taking)
 		upgrade_client_give_up(daemon->taking, why);
 	daemon->ready = false;
-	close_disks(daemon);
+	daemon_close_disks(daemon);
 }
 
 /* Everything is open: begin. */
@@ -348,7 +251,7 @@ static int begin(struct daemon *daemon, struct error *err)
 		become_ready(daemon);
 		return 0;
 	}
-	ret = upgrade_client_prepare(daemon->taking, daemon->disks, err);
+	ret = upgrade_client_prepare(daemon->taking, &daemon->fleet, err);
 	if (ret == 0)
 		ret = upgrade_client_start(daemon->taking, &daemon->loop, take_over_ended, daemon, err);
 	return ret;
@@ -429,23 +332,21 @@ int daemon_run(struct config *config, const struct daemon_upgrade *upgrade, stru
 	daemon.host = (struct disk_host){.loop = &daemon.loop,
 					 .placement = &daemon.placement,
 					 .mailbox = &daemon.mailbox,
-					 .changed = disks_changed,
+					 .changed = daemon_disks_changed,
 					 .held = disk_held};
-	daemon.disks = calloc(config->disk_count, sizeof(*daemon.disks));
-	if (!daemon.disks)
-		return error_set(err, -ENOMEM, "no memory for %u disks", config->disk_count);
-	for (unsigned i = 0; i < config->disk_count; i++)
-		daemon.disks[i].closed = true; /* until it is opened */
-	upgrade_server_init(&daemon.upgrades, &daemon.loop, daemon.disks, config->disk_count, handed_over);
+	upgrade_server_init(&daemon.upgrades, &daemon.loop, &daemon.fleet, handed_over);
 	clock_init();
 	raise_descriptor_limit(config);
 	if (upgrade)
 		ret = upgrade_client_connect(config, &daemon.taking, err);
+	/* With what the predecessor has given. */
+	if (ret == 0)
+		ret = fleet_fill(&daemon.fleet, config, err);
 	notify_open();
 	if (ret == 0)
 		ret = run(&daemon, err);
 	notify_close();
 	upgrade_client_free(daemon.taking);
-	free(daemon.disks);
+	fleet_clear(&daemon.fleet);
 	return ret;
 }

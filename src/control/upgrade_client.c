@@ -16,6 +16,7 @@
 
 /* What is known of a disk of ours that the predecessor has, too. */
 struct inheritance {
+	struct disk *disk;             /* from upgrade_client_prepare() on */
 	int number;                    /* of the disk there, -1: it is new, or has been taken over */
 	struct vhost_session *session; /* set up and paused; NULL: none yet */
 	uint64_t memory_version;       /* of the memory that it has mapped, 0: none */
@@ -23,13 +24,11 @@ struct inheritance {
 
 struct upgrade_client {
 	struct config *config;
-	struct disk *disks;
 	struct loop *loop;
 	struct loop_source connection; /* fd -1: closed */
 	struct inheritance *of;        /* config->disk_count of them */
 	unsigned taking;               /* index of the disk that was asked for */
 	uint64_t longest_ns;           /* that a disk stood still */
-	unsigned failed;               /* disks of a dead predecessor that cannot be served */
 	struct upgrade_welcome welcome;
 	int stderr_fd, null_fd, listener_fd;
 	void (*done)(void *context, const struct error *err);
@@ -195,7 +194,7 @@ int upgrade_client_connect(struct config *config, struct upgrade_client **out, s
 static int receive_session(struct upgrade_client *client, unsigned i, struct parcel *parcel, struct error *err)
 {
 	struct inheritance *of = &client->of[i];
-	struct disk *disk = &client->disks[i];
+	struct disk *disk = of->disk;
 	int ret;
 
 	if (!of->session)
@@ -251,9 +250,12 @@ static int prepare(struct upgrade_client *client, unsigned i, struct error *err)
 	return 0;
 }
 
-int upgrade_client_prepare(struct upgrade_client *client, struct disk *disks, struct error *err)
+int upgrade_client_prepare(struct upgrade_client *client, const struct fleet *fleet, struct error *err)
 {
-	client->disks = disks;
+	struct fleet_disk *member = fleet->first;
+
+	for (unsigned i = 0; i < client->config->disk_count; i++, member = member->next)
+		client->of[i].disk = &member->disk;
 	for (unsigned i = 0; i < client->config->disk_count; i++) {
 		int ret = client->of[i].number < 0 ? 0 : prepare(client, i, err);
 
@@ -297,7 +299,7 @@ static void succeed(struct upgrade_client *client)
 {
 	close_connection(client);
 	for (unsigned i = 0; i < client->config->disk_count; i++)
-		client->disks[i].shared = false;
+		client->of[i].disk->shared = false;
 	become_the_service(client);
 	client->done(client->context, NULL);
 }
@@ -323,13 +325,13 @@ static void take_the_rest(struct upgrade_client *client)
 			continue;
 		of->number = -1;
 		drop_session(of);
-		if (storage_reclaim(client->disks[i].storage, &err) == 0) {
-			disk_release(&client->disks[i]);
+		if (storage_reclaim(of->disk->storage, &err) == 0) {
+			disk_release(of->disk);
 			continue;
 		}
 		log_error("%s; the disk is not served", err.text);
-		disk_close(&client->disks[i]);
-		client->failed++;
+		disk_close(of->disk);
+		fleet_member(of->disk)->failed = true;
 		served--;
 	}
 	if (served) {
@@ -375,7 +377,7 @@ static void note_pause(struct upgrade_client *client, const struct disk *disk, u
 static int take(struct upgrade_client *client, struct parcel *parcel, struct error *err)
 {
 	struct inheritance *of = &client->of[client->taking];
-	struct disk *disk = &client->disks[client->taking];
+	struct disk *disk = of->disk;
 	struct blk_counters device;
 	struct queue_counters queues;
 	struct upgrade_state state;
@@ -468,11 +470,6 @@ int upgrade_client_start(struct upgrade_client *client, struct loop *loop,
 uint64_t upgrade_client_longest_pause(const struct upgrade_client *client)
 {
 	return client->longest_ns;
-}
-
-unsigned upgrade_client_failed(const struct upgrade_client *client)
-{
-	return client->failed;
 }
 
 int upgrade_client_listener(const struct upgrade_client *client)

@@ -3,7 +3,7 @@
 #define STRAIT_CONTROL_UPGRADE_CLIENT_H
 
 #include "control/config.h"
-#include "control/disk.h"
+#include "control/fleet.h"
 #include "control/loop.h"
 
 /*
@@ -21,12 +21,15 @@ struct upgrade_client;
  */
 int upgrade_client_connect(struct config *config, struct upgrade_client **out, struct error *err);
 
-/* disks, of the same order as config's, are open: set up every session there is, short of running it. */
-int upgrade_client_prepare(struct upgrade_client *client, struct disk *disks, struct error *err);
+/*
+ * The fleet, filled from config and still of the same order, is open: set up
+ * every session there is, short of running it.
+ */
+int upgrade_client_prepare(struct upgrade_client *client, const struct fleet *fleet, struct error *err);
 
 /*
  * Begin to take over. done() follows, once: err NULL: all disks are ours, but
- * for upgrade_client_failed(), and so is the standard error of the service.
+ * for those that failed, and so is the standard error of the service.
  * Else there is no connection any more, and the disks that we have are to be
  * closed: the predecessor goes on, or has died and left nothing to serve.
  */
@@ -38,9 +41,6 @@ void upgrade_client_give_up(struct upgrade_client *client, const char *reason);
 
 /* For how long, nanoseconds, a disk with a front end stood still; the longest of all. */
 uint64_t upgrade_client_longest_pause(const struct upgrade_client *client);
-
-/* How many disks of a predecessor that died could not be taken over, and are closed. */
-unsigned upgrade_client_failed(const struct upgrade_client *client);
 
 /* The upgrade socket, listening; the caller's after done(). */
 int upgrade_client_listener(const struct upgrade_client *client);

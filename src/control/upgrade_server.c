@@ -43,12 +43,15 @@ static void close_connection(struct upgrade_server *server)
 	server->taking = -1;
 	server->unsaid = false;
 	set_timer(server, 0);
+	free(server->disks);
+	server->disks = NULL;
+	server->disk_count = 0;
 }
 
 /* The session is the successor's. Storage and listener stay open here until it has everything. */
 static void note_taken(struct upgrade_server *server)
 {
-	struct disk *disk = &server->disks[server->taking];
+	struct disk *disk = server->disks[server->taking];
 
 	if (disk->session)
 		disk_drop_session(disk);
@@ -102,8 +105,8 @@ static void call_off(struct upgrade_server *server, const char *reason)
 	log_warning("upgrade called off: %s; this process goes on", reason);
 	snprintf(server->refusal, sizeof(server->refusal), "%s", reason);
 	tell_then_close(server);
-	for (unsigned i = 0; i < server->disk_count; i++) {
-		struct disk *disk = &server->disks[i];
+	for (struct fleet_disk *member = server->fleet->first; member; member = member->next) {
+		struct disk *disk = &member->disk;
 
 		if (disk->closed || !disk->held)
 			continue;
@@ -112,9 +115,24 @@ static void call_off(struct upgrade_server *server, const char *reason)
 	}
 }
 
+/* Give the disks their numbers. One that is being removed has none. */
+static int number_disks(struct upgrade_server *server, struct error *err)
+{
+	free(server->disks);
+	server->disk_count = 0;
+	server->disks = calloc(server->fleet->count + 1, sizeof(struct disk *));
+	if (!server->disks)
+		return error_set(err, -ENOMEM, "no memory for %u disks", server->fleet->count);
+	for (struct fleet_disk *member = server->fleet->first; member; member = member->next) {
+		if (!member->removed)
+			server->disks[server->disk_count++] = &member->disk;
+	}
+	return 0;
+}
+
 static int welcome(struct upgrade_server *server, const struct parcel *parcel, struct error *err)
 {
-	struct upgrade_welcome answer = {.disk_count = server->disk_count};
+	struct upgrade_welcome answer = {.disk_count = 0};
 	struct upgrade_hello hello;
 	int ret;
 
@@ -125,6 +143,12 @@ static int welcome(struct upgrade_server *server, const struct parcel *parcel, s
 				 "the new straitd upgrades by version %u of the protocol, the running one by %u: "
 				 "restart it instead",
 				 hello.version, UPGRADE_VERSION);
+	if (server->taking >= 0)
+		return error_set(err, -EPROTO, "the successor greets again while it takes a disk");
+	ret = number_disks(server, err);
+	if (ret < 0)
+		return ret;
+	answer.disk_count = server->disk_count;
 	for (unsigned i = 0; i < UPGRADE_VARIABLES; i++)
 		snprintf(answer.variable[i], sizeof(answer.variable[i]), "%s", getenv(upgrade_variables[i]) ?: "");
 	ret = upgrade_send(server->connection.fd, UPGRADE_WELCOME, &answer, sizeof(answer), STDERR_FILENO,
@@ -193,14 +217,14 @@ static int take(struct upgrade_server *server, const struct parcel *parcel, stru
 	struct upgrade_take take;
 
 	if (!upgrade_read(parcel, &take, sizeof(take)) || take.disk >= server->disk_count || server->taking >= 0 ||
-	    server->disks[take.disk].closed || server->disks[take.disk].held)
+	    server->disks[take.disk]->closed || server->disks[take.disk]->held)
 		return error_set(err, -EPROTO, "the successor asks for a disk that it cannot have");
 	server->taking = (int)take.disk;
 	server->taking_version = take.memory_version;
 	server->pause_ns = clock_monotonic_ns();
 	/* Requests under way take as long as they take. */
 	set_timer(server, 0);
-	disk_hold(&server->disks[take.disk]);
+	disk_hold(server->disks[take.disk]);
 	return 0;
 }
 
@@ -232,7 +256,7 @@ void upgrade_server_held(struct upgrade_server *server, struct disk *disk)
 	char text[128];
 	int ret;
 
-	if (server->taking != (int)(disk - server->disks))
+	if (server->taking < 0 || server->disks[server->taking] != disk)
 		return;
 	ret = send_state(server, disk);
 	set_timer(server, UPGRADE_PATIENCE);
@@ -256,9 +280,9 @@ static void finish(struct upgrade_server *server)
 	close(server->listener.fd);
 	server->listener.fd = -1;
 	server->finished(server, successor);
-	for (unsigned i = 0; i < server->disk_count; i++) {
-		if (!server->disks[i].closed)
-			disk_close(&server->disks[i]);
+	for (struct fleet_disk *member = server->fleet->first; member; member = member->next) {
+		if (!member->disk.closed)
+			disk_close(&member->disk);
 	}
 }
 
@@ -286,10 +310,10 @@ static int handle(struct upgrade_server *server, const struct parcel *parcel, st
 		if (!upgrade_read(parcel, &number, sizeof(number)) || number >= server->disk_count)
 			break;
 		if (parcel->kind == UPGRADE_DESCRIBE)
-			return describe(server, &server->disks[number], err);
+			return describe(server, server->disks[number], err);
 		if (parcel->kind == UPGRADE_PREPARE)
-			return prepare(server, &server->disks[number], err);
-		if (server->taking != (int)number || !server->disks[number].held)
+			return prepare(server, server->disks[number], err);
+		if (server->taking != (int)number || !server->disks[number]->held)
 			break;
 		note_taken(server);
 		return 0;
@@ -368,12 +392,11 @@ static void listener_ready(struct loop_source *source)
 	close(fd);
 }
 
-void upgrade_server_init(struct upgrade_server *server, struct loop *loop, struct disk *disks, unsigned disk_count,
+void upgrade_server_init(struct upgrade_server *server, struct loop *loop, struct fleet *fleet,
 			 void (*finished)(struct upgrade_server *server, pid_t successor))
 {
 	*server = (struct upgrade_server){.loop = loop,
-					  .disks = disks,
-					  .disk_count = disk_count,
+					  .fleet = fleet,
 					  .finished = finished,
 					  .listener.fd = -1,
 					  .connection.fd = -1,

@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "control/disk.h"
+#include "control/fleet.h"
 #include "control/loop.h"
 
 /*
@@ -15,7 +15,12 @@
  */
 struct upgrade_server {
 	struct loop *loop;
-	struct disk *disks;
+	struct fleet *fleet;
+	/*
+	 * The disks as a successor numbers them, from its greeting to the end of the
+	 * connection: meanwhile none may come or go (upgrade_server_busy()).
+	 */
+	struct disk **disks;
 	unsigned disk_count;
 	/*
 	 * All is handed over to process successor, and the disks that it did not
@@ -38,8 +43,14 @@ struct upgrade_server {
 };
 
 /* Where nobody is waited for yet; finished as above. Everything given outlives the server. */
-void upgrade_server_init(struct upgrade_server *server, struct loop *loop, struct disk *disks, unsigned disk_count,
+void upgrade_server_init(struct upgrade_server *server, struct loop *loop, struct fleet *fleet,
 			 void (*finished)(struct upgrade_server *server, pid_t successor));
+
+/* A successor is connected: disks stay what and how many they are. */
+static inline bool upgrade_server_busy(const struct upgrade_server *server)
+{
+	return server->connection.fd >= 0;
+}
 
 /*
  * Wait at path for a successor that is run by root or by owner; the socket is

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STRAIT_CONTROL_DAEMON_PARTS_H
+#define STRAIT_CONTROL_DAEMON_PARTS_H
+
+#include "control/daemon.h"
+#include "control/fleet.h"
+#include "control/loop.h"
+#include "control/placement.h"
+#include "control/upgrade_server.h"
+
+/*
+ * What the parts of the daemon share: daemon*.c, the methods of RPC
+ * (methods*.c) and what reads statistics. Control thread.
+ *
+ *   daemon.c        its life: begin, event loop, end
+ *   daemon_disks.c  its disks: open, close, forget, tell how many there are
+ */
+struct daemon {
+	struct config *config; /* what it was started with; of disks, the fleet has what counts */
+	struct loop loop;
+	struct mailbox mailbox;
+	struct placement placement;
+	struct disk_host host;
+	struct fleet fleet;
+	struct loop_source signals, messages, lost_memory;
+	struct watchdog *watchdog;
+	const char **socket_paths;     /* the sweeper's */
+	struct mailbox_message forget; /* see daemon_disks.c */
+	bool forgetting;
+	bool ready;       /* everything was opened */
+	bool stopping;    /* on the way out */
+	bool told;        /* to stop, by a signal */
+	bool handed_over; /* another process is the service now */
+
+	struct upgrade_server upgrades;        /* of us, by a successor */
+	struct upgrade_client *taking;         /* the upgrade of our predecessor under way; NULL: none */
+	const struct daemon_upgrade *upgraded; /* to be told when that is done */
+	struct error failure;                  /* why it was not */
+	uid_t owner;                           /* who started us */
+};
+
+/* daemon_disks.c */
+
+/* Open all of the fleet. Negative errno with err set where none can be served, or a predecessor's cannot. */
+int daemon_open_disks(struct daemon *daemon, struct error *err);
+
+/* Open one, and say so in the log. Negative errno with err set: it is closed and failed. */
+int daemon_open_disk(struct daemon *daemon, struct fleet_disk *member, struct error *err);
+
+void daemon_close_disks(struct daemon *daemon);
+
+/* STATUS= for systemd, with what prefix has before it. */
+void daemon_report_status(const struct daemon *daemon, const char *prefix);
+
+/* disk_host.changed() */
+void daemon_disks_changed(struct disk_host *host);
+
+#endif

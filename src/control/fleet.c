@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "control/fleet.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct fleet_disk *fleet_add(struct fleet *fleet, const struct config_disk *config)
+{
+	struct fleet_disk *member = calloc(1, sizeof(*member)), **link = &fleet->first;
+
+	if (!member)
+		return NULL;
+	member->disk.closed = true;
+	member->config = config_disk_copy(config);
+	if (!member->config) {
+		free(member);
+		return NULL;
+	}
+	member->disk.config = member->config;
+	while (*link)
+		link = &(*link)->next;
+	*link = member;
+	fleet->count++;
+	return member;
+}
+
+int fleet_fill(struct fleet *fleet, const struct config *config, struct error *err)
+{
+	for (unsigned i = 0; i < config->disk_count; i++) {
+		if (!fleet_add(fleet, &config->disks[i]))
+			return error_set(err, -ENOMEM, "no memory for %u disks", config->disk_count);
+	}
+	return 0;
+}
+
+void fleet_forget(struct fleet *fleet, struct fleet_disk *member)
+{
+	struct fleet_disk **link = &fleet->first;
+
+	while (*link != member)
+		link = &(*link)->next;
+	*link = member->next;
+	fleet->count--;
+	config_disk_free(member->config);
+	free(member);
+}
+
+void fleet_clear(struct fleet *fleet)
+{
+	while (fleet->first)
+		fleet_forget(fleet, fleet->first);
+}
+
+struct fleet_disk *fleet_find(const struct fleet *fleet, const char *name)
+{
+	struct fleet_disk *member = fleet->first;
+
+	while (member && strcmp(member->config->name, name) != 0)
+		member = member->next;
+	return member;
+}
+
+struct fleet_tally fleet_count(const struct fleet *fleet)
+{
+	struct fleet_tally tally = {0};
+
+	for (const struct fleet_disk *member = fleet->first; member; member = member->next) {
+		tally.open += !member->disk.closed;
+		tally.connected += !member->disk.closed && member->disk.session != NULL;
+		tally.failed += member->failed;
+	}
+	return tally;
+}
