@@ -15,7 +15,9 @@
 /* Calibrate (takes about 10 ms). Call once, before threads start. */
 void clock_init(void);
 
-extern double clock_ns_per_tick; /* read-only after clock_init() */
+extern double clock_ns_per_tick;     /* read-only after clock_init() */
+extern uint64_t clock_ns_multiplier; /* the same times 2^CLOCK_NS_SHIFT */
+#define CLOCK_NS_SHIFT 60
 
 #if defined(__x86_64__)
 #include <x86intrin.h>
@@ -35,7 +37,7 @@ static inline uint64_t clock_ticks(void)
 
 static inline uint64_t clock_ticks_to_ns(uint64_t ticks)
 {
-	return (uint64_t)((double)ticks * clock_ns_per_tick);
+	return (uint64_t)((unsigned __int128)ticks * clock_ns_multiplier >> CLOCK_NS_SHIFT);
 }
 
 static inline uint64_t clock_ns_to_ticks(uint64_t ns)

@@ -21,17 +21,18 @@ void hist_merge(struct hist *into, const struct hist *from)
 		into->bucket[i] += from->bucket[i];
 }
 
-/* The middle of a bucket; its index is that of hist_index(). */
-static uint64_t bucket_value(unsigned index)
+uint64_t hist_lower(unsigned index)
 {
-	unsigned shift;
-	uint64_t low;
-
 	if (index < 2 * HIST_STEPS)
 		return index;
-	shift = (index >> HIST_STEP_BITS) - 1;
-	low = (uint64_t)(HIST_STEPS + (index & (HIST_STEPS - 1))) << shift;
-	return low + ((uint64_t)1 << shift) / 2;
+	return (uint64_t)(HIST_STEPS + (index & (HIST_STEPS - 1))) << ((index >> HIST_STEP_BITS) - 1);
+}
+
+uint64_t hist_middle(unsigned index)
+{
+	if (index < 2 * HIST_STEPS)
+		return index;
+	return hist_lower(index) + ((uint64_t)1 << ((index >> HIST_STEP_BITS) - 1)) / 2;
 }
 
 uint64_t hist_quantile(const struct hist *hist, double q)
@@ -46,7 +47,7 @@ uint64_t hist_quantile(const struct hist *hist, double q)
 	for (unsigned i = 0; i < HIST_BUCKETS; i++) {
 		seen += hist->bucket[i];
 		if (seen > rank) {
-			value = bucket_value(i);
+			value = hist_middle(i);
 			if (value > hist->max)
 				return hist->max;
 			return value < hist->min ? hist->min : value;

@@ -29,6 +29,10 @@ void hist_merge(struct hist *into, const struct hist *from);
 /* The value below which the share q (0 to 1) of all values lies; 0 if empty. */
 uint64_t hist_quantile(const struct hist *hist, double q);
 
+/* The smallest value of a bucket, and the one in its middle. index < HIST_BUCKETS. */
+uint64_t hist_lower(unsigned index);
+uint64_t hist_middle(unsigned index);
+
 static inline unsigned hist_index(uint64_t value)
 {
 	unsigned msb;
