@@ -190,7 +190,7 @@ static void become_ready(struct daemon *daemon)
 static void take_over_ended(void *context, const struct error *err)
 {
 	struct daemon *daemon = context;
-	const int socket = upgrade_client_listener(daemon->taking);
+	const int socket = upgrade_client_take_listener(daemon->taking, UPGRADE_LISTENER_UPGRADE);
 	const uint64_t longest_ns = upgrade_client_longest_pause(daemon->taking);
 	struct error own_err;
 

@@ -30,7 +30,7 @@ struct upgrade_client {
 	unsigned taking;               /* index of the disk that was asked for */
 	uint64_t longest_ns;           /* that a disk stood still */
 	struct upgrade_welcome welcome;
-	int stderr_fd, null_fd, listener_fd;
+	int stderr_fd, null_fd, listeners[UPGRADE_LISTENERS];
 	void (*done)(void *context, const struct error *err);
 	void *context;
 };
@@ -97,7 +97,7 @@ static int greet(struct upgrade_client *client, struct error *err)
 	if (ret < 0)
 		return ret;
 	client->stderr_fd = parcel_take_fd(&parcel, 0);
-	client->listener_fd = parcel_take_fd(&parcel, 1);
+	upgrade_take_listeners(welcome, &parcel, client->listeners);
 	parcel_close(&parcel);
 	for (unsigned i = 0; i < UPGRADE_VARIABLES; i++)
 		welcome->variable[i][sizeof(welcome->variable[i]) - 1] = '\0';
@@ -105,7 +105,7 @@ static int greet(struct upgrade_client *client, struct error *err)
 	take_variable(client, UPGRADE_NOTIFY_SOCKET);
 	take_variable(client, UPGRADE_WATCHDOG_USEC);
 	unsetenv("WATCHDOG_PID");
-	if (client->listener_fd < 0 || welcome->disk_count > CONFIG_MAX_DISKS)
+	if (client->listeners[UPGRADE_LISTENER_UPGRADE] < 0 || welcome->disk_count > CONFIG_MAX_DISKS)
 		return error_set(err, -EPROTO, "the running straitd has %u disks and gives no socket",
 				 welcome->disk_count);
 	return 0;
@@ -172,7 +172,8 @@ int upgrade_client_connect(struct config *config, struct upgrade_client **out, s
 		return error_set(err, -ENOMEM, "no memory for an upgrade");
 	}
 	client->config = config;
-	client->stderr_fd = client->listener_fd = -1;
+	client->stderr_fd = -1;
+	memset(client->listeners, -1, sizeof(client->listeners));
 	client->null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	for (unsigned i = 0; i < config->disk_count; i++)
 		client->of[i].number = -1;
@@ -472,9 +473,12 @@ uint64_t upgrade_client_longest_pause(const struct upgrade_client *client)
 	return client->longest_ns;
 }
 
-int upgrade_client_listener(const struct upgrade_client *client)
+int upgrade_client_take_listener(struct upgrade_client *client, enum upgrade_listener which)
 {
-	return client->listener_fd;
+	const int fd = client->listeners[which];
+
+	client->listeners[which] = -1;
+	return fd;
 }
 
 void upgrade_client_free(struct upgrade_client *client)
@@ -486,6 +490,10 @@ void upgrade_client_free(struct upgrade_client *client)
 		close(client->stderr_fd);
 	if (client->null_fd >= 0)
 		close(client->null_fd);
+	for (unsigned i = 0; i < UPGRADE_LISTENERS; i++) {
+		if (client->listeners[i] >= 0)
+			close(client->listeners[i]);
+	}
 	free(client->of);
 	free(client);
 }

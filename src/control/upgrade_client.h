@@ -5,6 +5,7 @@
 #include "control/config.h"
 #include "control/fleet.h"
 #include "control/loop.h"
+#include "control/upgrade_wire.h"
 
 /*
  * The successor's side of an upgrade in place (upgrade_wire.h). First all that
@@ -42,8 +43,11 @@ void upgrade_client_give_up(struct upgrade_client *client, const char *reason);
 /* For how long, nanoseconds, a disk with a front end stood still; the longest of all. */
 uint64_t upgrade_client_longest_pause(const struct upgrade_client *client);
 
-/* The upgrade socket, listening; the caller's after done(). */
-int upgrade_client_listener(const struct upgrade_client *client);
+/*
+ * A socket that the predecessor listens on, which becomes the caller's; -1
+ * where there is none. Until done() it is listening there, too.
+ */
+int upgrade_client_take_listener(struct upgrade_client *client, enum upgrade_listener which);
 
 /* NULL is allowed. After done(), or upgrade_client_give_up(). */
 void upgrade_client_free(struct upgrade_client *client);

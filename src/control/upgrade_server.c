@@ -151,8 +151,7 @@ static int welcome(struct upgrade_server *server, const struct parcel *parcel, s
 	answer.disk_count = server->disk_count;
 	for (unsigned i = 0; i < UPGRADE_VARIABLES; i++)
 		snprintf(answer.variable[i], sizeof(answer.variable[i]), "%s", getenv(upgrade_variables[i]) ?: "");
-	ret = upgrade_send(server->connection.fd, UPGRADE_WELCOME, &answer, sizeof(answer), STDERR_FILENO,
-			   server->listener.fd);
+	ret = upgrade_send_welcome(server->connection.fd, &answer, server->listeners);
 	return ret < 0 ? error_set(err, ret, "WELCOME cannot be sent: %s", strerror(-ret)) : 0;
 }
 
@@ -402,6 +401,7 @@ void upgrade_server_init(struct upgrade_server *server, struct loop *loop, struc
 					  .connection.fd = -1,
 					  .timer.fd = -1,
 					  .taking = -1};
+	memset(server->listeners, -1, sizeof(server->listeners));
 }
 
 int upgrade_server_open(struct upgrade_server *server, const char *path, int fd, uid_t owner, struct error *err)
@@ -420,6 +420,7 @@ int upgrade_server_open(struct upgrade_server *server, const char *path, int fd,
 	if (server->timer.fd < 0 || loop_watch(server->loop, &server->timer) < 0 ||
 	    loop_watch(server->loop, &server->listener) < 0)
 		return error_set(err, -errno, "upgrade socket %s cannot be watched: %s", path, strerror(errno));
+	server->listeners[UPGRADE_LISTENER_UPGRADE] = server->listener.fd;
 	return 0;
 }
 

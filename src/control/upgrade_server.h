@@ -7,6 +7,7 @@
 
 #include "control/fleet.h"
 #include "control/loop.h"
+#include "control/upgrade_wire.h"
 
 /*
  * The predecessor's side of an upgrade in place (upgrade_wire.h): waits for a
@@ -28,14 +29,15 @@ struct upgrade_server {
 	 */
 	void (*finished)(struct upgrade_server *server, pid_t successor);
 
-	uid_t owner;                   /* who, beside root, may take over */
-	const char *path;              /* of the upgrade socket */
-	struct loop_source listener;   /* fd -1: not open */
-	struct loop_source connection; /* to the successor; fd -1: there is none */
-	struct loop_source timer;      /* its answer is due */
-	unsigned patience;             /* of the timer, seconds */
-	bool unsaid;                   /* called off, which the successor could not be told yet */
-	char refusal[256];             /* why */
+	uid_t owner;                      /* who, beside root, may take over */
+	const char *path;                 /* of the upgrade socket */
+	int listeners[UPGRADE_LISTENERS]; /* what a successor gets of them; -1: there is none */
+	struct loop_source listener;      /* fd -1: not open */
+	struct loop_source connection;    /* to the successor; fd -1: there is none */
+	struct loop_source timer;         /* its answer is due */
+	unsigned patience;                /* of the timer, seconds */
+	bool unsaid;                      /* called off, which the successor could not be told yet */
+	char refusal[256];                /* why */
 	pid_t successor;
 	int taking; /* number of the disk that it has asked for and not yet taken, or -1 */
 	uint64_t taking_version;

@@ -33,6 +33,29 @@ int upgrade_send_number(int socket, enum upgrade_kind kind, uint32_t number)
 	return upgrade_send(socket, kind, &number, sizeof(number), -1, -1);
 }
 
+int upgrade_send_welcome(int socket, struct upgrade_welcome *welcome, const int *listeners)
+{
+	struct parcel parcel;
+
+	parcel_init(&parcel, UPGRADE_WELCOME);
+	parcel_add_fd(&parcel, STDERR_FILENO);
+	welcome->listeners = 0;
+	for (unsigned i = 0; i < UPGRADE_LISTENERS; i++) {
+		if (listeners[i] >= 0 && parcel_add_fd(&parcel, listeners[i]) == 0)
+			welcome->listeners |= 1u << i;
+	}
+	parcel_add(&parcel, welcome, sizeof(*welcome));
+	return parcel_send(socket, &parcel);
+}
+
+void upgrade_take_listeners(const struct upgrade_welcome *welcome, struct parcel *parcel, int *listeners)
+{
+	unsigned next = 1;
+
+	for (unsigned i = 0; i < UPGRADE_LISTENERS; i++)
+		listeners[i] = welcome->listeners & (1u << i) ? parcel_take_fd(parcel, next++) : -1;
+}
+
 int upgrade_refuse(int socket, const char *reason)
 {
 	return upgrade_send(socket, UPGRADE_REFUSED, reason, strlen(reason), -1, -1);

@@ -31,7 +31,7 @@
  * stay what they are.
  */
 #define UPGRADE_MAGIC   0x61727453u /* "Stra" */
-#define UPGRADE_VERSION 1u
+#define UPGRADE_VERSION 2u
 
 /* How long a peer may take for an answer, seconds. */
 #define UPGRADE_PATIENCE 5
@@ -42,7 +42,7 @@
 enum upgrade_kind {
 	UPGRADE_HELLO = 1, /* struct upgrade_hello */
 	UPGRADE_REFUSED,   /* a sentence, not terminated */
-	UPGRADE_WELCOME,   /* struct upgrade_welcome; descriptors: standard error, the upgrade socket */
+	UPGRADE_WELCOME,   /* struct upgrade_welcome; descriptors: standard error, the listeners */
 	UPGRADE_DESCRIBE,  /* uint32_t: number of the predecessor's disk */
 	UPGRADE_DISK,      /* struct upgrade_disk; descriptors: the listening socket, the image if has_image */
 	UPGRADE_PREPARE,   /* uint32_t */
@@ -69,8 +69,17 @@ enum upgrade_variable {
 };
 extern const char *const upgrade_variables[UPGRADE_VARIABLES];
 
+/* Sockets that a daemon listens on beside those of its disks. */
+enum upgrade_listener {
+	UPGRADE_LISTENER_UPGRADE,
+	UPGRADE_LISTENER_RPC,
+	UPGRADE_LISTENER_HTTP,
+	UPGRADE_LISTENERS,
+};
+
 struct upgrade_welcome {
 	uint32_t disk_count;
+	uint32_t listeners; /* bit 1 << enum upgrade_listener: its descriptor is there, in that order */
 	char variable[UPGRADE_VARIABLES][256];
 };
 
@@ -119,6 +128,12 @@ void upgrade_get_counters(const struct upgrade_state *state, struct blk_counters
 /* A parcel of one structure, with up to two descriptors (-1: none). Its result is parcel_send()'s. */
 int upgrade_send(int socket, enum upgrade_kind kind, const void *data, size_t length, int fd_a, int fd_b);
 int upgrade_send_number(int socket, enum upgrade_kind kind, uint32_t number);
+
+/* WELCOME; listeners are UPGRADE_LISTENERS descriptors or -1, and *welcome says so afterwards. */
+int upgrade_send_welcome(int socket, struct upgrade_welcome *welcome, const int *listeners);
+
+/* The listeners that came with it, -1 where one did not. The caller owns them. */
+void upgrade_take_listeners(const struct upgrade_welcome *welcome, struct parcel *parcel, int *listeners);
 
 /* Connect to who listens at path, as a blocking socket with UPGRADE_PATIENCE. Negative errno with err set. */
 int upgrade_connect(const char *path, struct error *err);
