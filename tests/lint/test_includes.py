@@ -24,6 +24,7 @@ ROOMS = {
     "control": DEVICE | {"vhost", "control"},
     "frontend": FRONTEND,
     "bench": FRONTEND | {"bench"},
+    "top": BASE | {"top"},
     "host": HOST,
     "audit": HOST | {"audit"},
     "tune": HOST | {"tune"},
