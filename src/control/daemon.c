@@ -333,6 +333,7 @@ int daemon_run(struct config *config, const struct daemon_upgrade *upgrade, stru
 					 .placement = &daemon.placement,
 					 .mailbox = &daemon.mailbox,
 					 .changed = daemon_disks_changed,
+					 .settled = daemon_disk_settled,
 					 .held = disk_held};
 	upgrade_server_init(&daemon.upgrades, &daemon.loop, &daemon.fleet, handed_over);
 	clock_init();

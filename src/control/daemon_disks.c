@@ -59,6 +59,12 @@ void daemon_disks_changed(struct disk_host *host)
 		loop_quit(&daemon->loop);
 }
 
+void daemon_disk_settled(struct disk_host *host, struct disk *disk)
+{
+	(void)host;
+	(void)disk;
+}
+
 void daemon_close_disks(struct daemon *daemon)
 {
 	for (struct fleet_disk *member = daemon->fleet.first; member; member = member->next) {

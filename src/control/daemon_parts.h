@@ -52,7 +52,8 @@ void daemon_close_disks(struct daemon *daemon);
 /* STATUS= for systemd, with what prefix has before it. */
 void daemon_report_status(const struct daemon *daemon, const char *prefix);
 
-/* disk_host.changed() */
+/* disk_host.changed() and settled() */
 void daemon_disks_changed(struct disk_host *host);
+void daemon_disk_settled(struct disk_host *host, struct disk *disk);
 
 #endif

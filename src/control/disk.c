@@ -53,6 +53,18 @@ void disk_listen(struct disk *disk)
 		loop_watch(disk->host->loop, &disk->listener);
 }
 
+bool disk_is_quiet(const struct disk *disk)
+{
+	return disk->quiet && (!disk->session || vhost_session_is_quiet(disk->session));
+}
+
+/* Last in whatever is done: what it calls may let the queues run again. */
+static void tell_settled(struct disk *disk)
+{
+	if (!disk->closed && disk_is_quiet(disk))
+		disk->host->settled(disk->host, disk);
+}
+
 static void end_session(struct disk *disk)
 {
 	loop_unwatch(disk->host->loop, &disk->connection);
@@ -73,6 +85,7 @@ static void end_session(struct disk *disk)
 	else
 		disk_close(disk); /* a connection that was handed over does not come back */
 	disk->host->changed(disk->host);
+	tell_settled(disk);
 }
 
 /* The session has done what it could; go on as it says. */
@@ -89,6 +102,8 @@ static void session_progress(struct disk *disk, bool alive)
 	drain_update(disk);
 	if (disk->held && vhost_session_paused(disk->session))
 		disk->host->held(disk->host, disk);
+	else
+		tell_settled(disk);
 }
 
 void disk_queue_stopped(struct disk *disk, const struct queue *queue)
@@ -117,6 +132,8 @@ static void begin_session(struct disk *disk, int socket)
 		disk->session = NULL;
 		return;
 	}
+	if (disk->quiet)
+		vhost_session_quiet(disk->session, true);
 	disk->session_start_ns = clock_monotonic_ns();
 	log_info("disk %s: front end connected", disk->config->name);
 	disk->host->changed(disk->host);
@@ -305,6 +322,19 @@ void disk_release(struct disk *disk)
 	vhost_session_resume(disk->session);
 	session_progress(disk, true);
 	disk_check_memory(disk);
+}
+
+void disk_quiet(struct disk *disk, enum disk_quiet why, bool quiet)
+{
+	const bool was = disk->quiet != 0;
+
+	disk->quiet = quiet ? disk->quiet | why : disk->quiet & ~(unsigned)why;
+	if (!disk->session || was == (disk->quiet != 0))
+		return;
+	vhost_session_quiet(disk->session, disk->quiet != 0);
+	if (!disk->held && vhost_session_busy(disk->session))
+		loop_unwatch(disk->host->loop, &disk->connection);
+	drain_update(disk);
 }
 
 void disk_drop_session(struct disk *disk)

@@ -20,9 +20,16 @@ struct disk;
 struct disk_host {
 	struct loop *loop;
 	struct placement *placement;
-	struct mailbox *mailbox;                                 /* the control thread's */
-	void (*changed)(struct disk_host *host);                 /* a disk was connected, disconnected or closed */
-	void (*held)(struct disk_host *host, struct disk *disk); /* see disk_hold() */
+	struct mailbox *mailbox;                                    /* the control thread's */
+	void (*changed)(struct disk_host *host);                    /* a disk was connected, disconnected or closed */
+	void (*held)(struct disk_host *host, struct disk *disk);    /* see disk_hold() */
+	void (*settled)(struct disk_host *host, struct disk *disk); /* see disk_quiet() */
+};
+
+/* Why a disk's queues are not to run; bits of disk.quiet. */
+enum disk_quiet {
+	DISK_PAUSED = 1 << 0,   /* an operator wants it */
+	DISK_CHANGING = 1 << 1, /* something is changed that queues must not see changing */
 };
 
 /*
@@ -41,7 +48,8 @@ struct disk {
 	struct drain drain;
 	uint64_t session_start_ns;
 	struct throttle throttle;
-	bool held;    /* see disk_hold() */
+	unsigned quiet; /* enum disk_quiet */
+	bool held;      /* see disk_hold() */
 	bool shared;  /* another process serves the socket and the image, or may have to: they are not done away with */
 	bool closing; /* disk_close() was called */
 	bool closed;
@@ -68,6 +76,16 @@ void disk_hold(struct disk *disk);
 
 /* Go on with a disk that is held, or was to be. */
 void disk_release(struct disk *disk);
+
+/*
+ * Stop the disk's queues, or take that back; they run while there is no reason
+ * against it. Requests under way finish, others wait in the rings, the front
+ * end stays connected and is heard, and another may come. Nothing may run at
+ * once (disk_is_quiet()); else host->settled() is called from the event loop
+ * when that is so, perhaps more than once.
+ */
+void disk_quiet(struct disk *disk, enum disk_quiet why, bool quiet);
+bool disk_is_quiet(const struct disk *disk);
 
 /* The session of a held disk goes on in another process: let go of ours. */
 void disk_drop_session(struct disk *disk);

@@ -124,6 +124,9 @@ static int number_disks(struct upgrade_server *server, struct error *err)
 	if (!server->disks)
 		return error_set(err, -ENOMEM, "no memory for %u disks", server->fleet->count);
 	for (struct fleet_disk *member = server->fleet->first; member; member = member->next) {
+		if (member->disk.quiet)
+			return error_set(err, -EBUSY, "disk %s is paused: expected it to be resumed before an upgrade",
+					 member->config->name);
 		if (!member->removed)
 			server->disks[server->disk_count++] = &member->disk;
 	}

@@ -23,6 +23,7 @@
  *   file_active.c  holding them only while queues run
  *   file_holder.c  who holds one
  *   file_watch.c   changes of size
+ *   file_change.c  what an operator changes while the disk is served
  */
 
 struct udev;
@@ -145,6 +146,21 @@ void file_write_zeroes(struct file_storage *file, struct storage_io *io);
 int file_image_open(struct file_storage *file, const struct storage_file_options *options, struct stat *st,
 		    struct error *err);
 
+/* Whether direct I/O is what a cache mode means. */
+static inline bool file_cache_is_direct(enum storage_cache cache)
+{
+	return cache == STORAGE_CACHE_NONE || cache == STORAGE_CACHE_DIRECTSYNC;
+}
+
+/* Have the open file do direct I/O, or not, as file->direct says. Negative errno with err set. */
+int file_image_set_direct(struct file_storage *file, enum storage_cache cache, struct error *err);
+
+/* What the file system's kind says; fd, is_block and direct are set. */
+void file_learn_file_system(struct file_storage *file);
+
+/* What a cache mode says beside O_DIRECT. */
+void file_take_cache(struct file_storage *file, enum storage_cache cache);
+
 /* Bytes, as the kernel has it: not rounded. 0 or negative errno. */
 int file_image_size(const struct file_storage *file, uint64_t *size);
 
@@ -160,8 +176,11 @@ int file_sysfs_queue(dev_t device, const char *name, uint64_t *value);
 
 /* file_lock.c */
 
-/* On failure some may be held: file_unlock() follows, or closing the file. */
-int file_lock(struct file_storage *file, struct error *err);
+/*
+ * On failure some may be held: file_unlock() follows, or closing the file.
+ * Where nobody can be found who has the lock it waits a while, unless at_once.
+ */
+int file_lock(struct file_storage *file, bool at_once, struct error *err);
 void file_unlock(struct file_storage *file);
 
 /* file_active.c: see storage_ops */
@@ -178,6 +197,11 @@ int file_reclaim(struct storage *storage, struct error *err);
  * "another process", and false, where it cannot be told.
  */
 bool file_holder(int fd, int pid, char *text, size_t size);
+
+/* file_change.c: see storage_ops */
+
+int file_resize(struct storage *storage, uint64_t size, struct error *err);
+int file_set_cache(struct storage *storage, int cache, struct error *err);
 
 /* file_watch.c */
 

@@ -100,7 +100,7 @@ static int open_error(const struct file_storage *file, const struct storage_file
  * and one with O_DIRECT that it can do at once; but where that goes on in the
  * background, only some sync at its end: FUSE does not (Linux 6.18).
  */
-static void learn_file_system(struct file_storage *file)
+void file_learn_file_system(struct file_storage *file)
 {
 	struct statfs fs;
 	bool known = !file->is_block && fstatfs(file->fd, &fs) == 0;
@@ -154,14 +154,54 @@ static void open_own(struct file_storage *file, const struct storage_file_option
 	file->own_fd = -1;
 }
 
+int file_image_set_direct(struct file_storage *file, enum storage_cache cache, struct error *err)
+{
+	const struct storage_file_options options = {.cache = cache};
+	const int flags = fcntl(file->fd, F_GETFL);
+
+	if (flags >= 0 && fcntl(file->fd, F_SETFL, file->direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0)
+		return 0;
+	return open_error(file, &options, errno, err);
+}
+
+/* Whoever opened it had the right to; whether it is what the disk needs is looked at here. */
+static int check_given(struct file_storage *file, const struct storage_file_options *options, struct error *err)
+{
+	const int flags = fcntl(file->fd, F_GETFL);
+	const int mode = flags & O_ACCMODE;
+	struct stat st;
+	int ret;
+
+	if (flags < 0 || fstat(file->fd, &st))
+		return open_error(file, options, errno, err);
+	ret = check_type(file, &st, err);
+	if (ret)
+		return ret;
+	if (flags & O_PATH || mode == O_WRONLY || (mode == O_RDONLY && !options->read_only))
+		return error_set(err, -EACCES, "disk %s: the descriptor of \"%s\" is open %s: expected %s",
+				 file->storage.name, file->path,
+				 flags & O_PATH     ? "as a path"
+				 : mode == O_RDONLY ? "for reading"
+						    : "for writing",
+				 options->read_only ? "one for reading" : "one for reading and writing");
+	if (flags & O_APPEND)
+		return error_set(err, -EINVAL,
+				 "disk %s: the descriptor of \"%s\" is open for appending: expected one without "
+				 "O_APPEND",
+				 file->storage.name, file->path);
+	return file_image_set_direct(file, options->cache, err);
+}
+
 int file_image_open(struct file_storage *file, const struct storage_file_options *options, struct stat *st,
 		    struct error *err)
 {
 	int ret = 0;
 
-	file->direct = options->cache == STORAGE_CACHE_NONE || options->cache == STORAGE_CACHE_DIRECTSYNC;
+	file->direct = file_cache_is_direct(options->cache);
 	if (options->inherited)
 		file->fd = options->fd;
+	else if (options->given)
+		ret = check_given(file, options, err);
 	else
 		ret = open_path(file, options, err);
 	if (ret)
@@ -173,7 +213,7 @@ int file_image_open(struct file_storage *file, const struct storage_file_options
 		open_own(file, options, st);
 	file->is_block = S_ISBLK(st->st_mode);
 	file->device = file->is_block ? st->st_rdev : st->st_dev;
-	learn_file_system(file);
+	file_learn_file_system(file);
 	return check_type(file, st, err);
 }
 

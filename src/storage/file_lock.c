@@ -124,13 +124,13 @@ void file_unlock(struct file_storage *file)
 	fcntl(file->fd, F_OFD_SETLK, &lock);
 }
 
-int file_lock(struct file_storage *file, struct error *err)
+int file_lock(struct file_storage *file, bool at_once, struct error *err)
 {
 	const struct timespec pause = {.tv_nsec = LEFTOVER_PAUSE_NS};
 	const uint64_t start = clock_monotonic_ns();
 	int ret;
 
-	while ((ret = lock_image(file, err)) == -EAGAIN && clock_monotonic_ns() - start < LEFTOVER_WAIT_NS)
+	while ((ret = lock_image(file, err)) == -EAGAIN && !at_once && clock_monotonic_ns() - start < LEFTOVER_WAIT_NS)
 		nanosleep(&pause, NULL);
 	if (ret == -EAGAIN)
 		ret = -EBUSY;

@@ -73,6 +73,8 @@ static const struct storage_ops file_ops = {
 	.refresh = file_refresh,
 	.activate = file_activate,
 	.deactivate = file_deactivate,
+	.resize = file_resize,
+	.set_cache = file_set_cache,
 	.image_fd = file_image_fd,
 	.reclaim = file_reclaim,
 	.close = file_close,
@@ -147,7 +149,7 @@ static int open_file(struct file_storage *file, const struct storage_file_option
 		return ret;
 	if (!options->lock_running) {
 		/* An inherited one has the locks of whoever opened it: they belong to the open file. */
-		ret = options->inherited ? 0 : file_lock(file, err);
+		ret = options->inherited ? 0 : file_lock(file, options->at_once, err);
 		if (ret)
 			return ret;
 		file->active = true;
@@ -157,7 +159,8 @@ static int open_file(struct file_storage *file, const struct storage_file_option
 		return ret;
 	file->punch_hole = !info->read_only && !options->no_discard && can_deallocate(file, info->size);
 	info->discard_granularity = file->punch_hole ? discard_granularity(file) : 0;
-	file_watch_start(file);
+	if (!options->confined)
+		file_watch_start(file);
 	return 0;
 }
 
@@ -175,8 +178,6 @@ int storage_file_open(const char *name, const struct storage_file_options *optio
 		.read_only = options->read_only,
 		.write_zeroes = !options->read_only, /* where nothing else can, by writing them */
 		.volatile_cache = true,
-		.writeback = options->cache != STORAGE_CACHE_WRITETHROUGH && options->cache != STORAGE_CACHE_DIRECTSYNC,
-		.flush_ignored = options->cache == STORAGE_CACHE_UNSAFE,
 	};
 	file->fd = -1;
 	file_fixed_take(file);
@@ -184,8 +185,10 @@ int storage_file_open(const char *name, const struct storage_file_options *optio
 	file->own_fd = -1;
 	file->inherited = options->inherited;
 	file->lock_running = options->lock_running;
-	file->flush = options->cache != STORAGE_CACHE_UNSAFE;
+	file_take_cache(file, options->cache);
 	file->zero_range = true;
+	if (options->given)
+		file->fd = options->fd;
 	file->path = strdup(options->path);
 	ret = file->path ? open_file(file, options, err) : error_set(err, -ENOMEM, "disk %s: out of memory", name);
 	if (ret) {

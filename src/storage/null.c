@@ -21,6 +21,17 @@ static void null_submit(struct storage *storage, struct storage_thread *thread, 
 	io->done(io, changes && storage->info.read_only ? -EROFS : 0);
 }
 
+static int null_resize(struct storage *storage, uint64_t size, struct error *err)
+{
+	if (size < storage->info.size || size % storage->info.block_size)
+		return error_set(err, -EINVAL,
+				 "disk %s: size: %llu: expected a multiple of %u, and at least %llu bytes",
+				 storage->name, (unsigned long long)size, storage->info.block_size,
+				 (unsigned long long)storage->info.size);
+	storage_set_size(storage, size);
+	return 0;
+}
+
 static void null_close(struct storage *storage)
 {
 	free(storage);
@@ -29,6 +40,7 @@ static void null_close(struct storage *storage)
 static const struct storage_ops null_ops = {
 	.name = "null",
 	.submit = null_submit,
+	.resize = null_resize,
 	.close = null_close,
 };
 

@@ -84,6 +84,38 @@ int storage_refresh(struct storage *storage, struct error *err)
 	return ret;
 }
 
+int storage_resize(struct storage *storage, uint64_t size, struct error *err)
+{
+	int ret;
+
+	if (storage->ops->resize)
+		return storage->ops->resize(storage, size, err);
+	if (!storage->lower)
+		return error_set(err, -EOPNOTSUPP, "disk %s: a back end of kind %s has a fixed size", storage->name,
+				 storage->ops->name);
+	ret = storage_resize(storage->lower, size, err);
+	storage_set_size(storage, storage_size(storage->lower));
+	return ret;
+}
+
+int storage_set_cache(struct storage *storage, int cache, struct error *err)
+{
+	const struct storage_info *info;
+	int ret;
+
+	if (storage->ops->set_cache)
+		return storage->ops->set_cache(storage, cache, err);
+	if (!storage->lower)
+		return error_set(err, -EOPNOTSUPP, "disk %s: a back end of kind %s has no cache modes", storage->name,
+				 storage->ops->name);
+	ret = storage_set_cache(storage->lower, cache, err);
+	info = &storage->lower->info;
+	storage->info.volatile_cache = info->volatile_cache;
+	storage->info.writeback = info->writeback;
+	storage->info.flush_ignored = info->flush_ignored;
+	return ret;
+}
+
 int storage_activate(struct storage *storage, struct error *err)
 {
 	for (; storage; storage = storage->lower)

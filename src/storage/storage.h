@@ -96,7 +96,8 @@ struct storage_thread {
 #define STORAGE_RING_FILES 1024
 
 /*
- * What a disk looks like. Everything but size stays as it is while open. size
+ * What a disk looks like. Everything but size, and what ops->set_cache() may
+ * change, stays as it is while open. size
  * is read by workers while the control thread may change it, hence
  * storage_size() and storage_set_size().
  */
@@ -147,6 +148,20 @@ struct storage_ops {
 	 * storage_set_size(). 1 changed, 0 not, negative errno with err set.
 	 */
 	int (*refresh)(struct storage *storage, struct error *err);
+
+	/*
+	 * Optional, control thread: make the disk larger, to size bytes, a multiple
+	 * of block_size. 0, or a negative errno with err set: nothing has changed.
+	 * What is not there to be resized says -EOPNOTSUPP.
+	 */
+	int (*resize)(struct storage *storage, uint64_t size, struct error *err);
+
+	/*
+	 * Optional, control thread, no request in flight and no queue attached: go
+	 * on with another cache mode, with info but for block_size changed to match.
+	 * Negative errno with err set: nothing has changed. cache is enum storage_cache.
+	 */
+	int (*set_cache)(struct storage *storage, int cache, struct error *err);
 
 	/*
 	 * Optional, control thread, no request in flight: become the only one who
@@ -205,6 +220,8 @@ void storage_detach(struct storage *storage, struct storage_thread *thread);
 void storage_memory_changed(struct storage *storage, void *base, uint64_t length, bool added);
 int storage_watch_fd(struct storage *storage);
 int storage_refresh(struct storage *storage, struct error *err);
+int storage_resize(struct storage *storage, uint64_t size, struct error *err);
+int storage_set_cache(struct storage *storage, int cache, struct error *err);
 int storage_activate(struct storage *storage, struct error *err);
 void storage_deactivate(struct storage *storage);
 int storage_image_fd(const struct storage *storage);
@@ -242,6 +259,9 @@ struct storage_file_options {
 	bool no_discard;   /* do not offer DISCARD, never deallocate */
 	bool lock_running; /* lock the image by activate and deactivate, not by open and close */
 	bool inherited;    /* fd is path, open and locked as these options say; it is the back end's from here on */
+	bool given; /* fd is path, open; not locked, and not known to be what these options say. The back end's, too */
+	bool confined; /* with given: no path may be looked at, in a sandbox: a resize by others is not noticed */
+	bool at_once;  /* a lock that is held is an error now; else one left by a dead process is waited for */
 	int fd;
 };
 

@@ -100,7 +100,7 @@ static void start_ready_vrings(struct vhost_session *session)
 {
 	bool all_enabled = !vhost_has_feature(session, VHOST_USER_F_PROTOCOL_FEATURES);
 
-	if (session->pausing)
+	if (session->pausing || session->quiet)
 		return;
 	for (uint32_t i = 0; i < session->vring_count; i++) {
 		const struct vhost_vring *vring = &session->vring[i];
@@ -244,11 +244,11 @@ bool vhost_session_queue_stopped(struct vhost_session *session, uint32_t index, 
 		if (!finish_message(session))
 			return false;
 	}
-	if (session->pausing) {
-		/* Those that the message did not touch. */
+	/* Those that the message did not touch. */
+	if (session->pausing || session->quiet)
 		stop_all(session);
+	if (session->pausing || session->stopping)
 		return true;
-	}
 	/* Those of a pause that was called off. */
 	start_ready_vrings(session);
 	return vhost_session_readable(session);
@@ -266,6 +266,17 @@ void vhost_session_resume(struct vhost_session *session)
 {
 	session->pausing = false;
 	if (!session->stopping)
+		start_ready_vrings(session);
+}
+
+void vhost_session_quiet(struct vhost_session *session, bool quiet)
+{
+	session->quiet = quiet;
+	if (session->closing || session->stopping)
+		return; /* what has stopped looks at it then */
+	if (quiet)
+		stop_all(session);
+	else
 		start_ready_vrings(session);
 }
 

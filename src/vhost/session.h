@@ -116,6 +116,7 @@ struct vhost_session {
 	struct log_quota quota; /* for lines about anything else that is wrong */
 	bool waiting;           /* msg waits for queues to stop */
 	bool pausing;           /* vhost_session_pause() was called, and nothing since */
+	bool quiet;             /* vhost_session_quiet() */
 	bool closing;
 	int reply_fd;   /* goes with the reply to msg, and is closed then; or -1 */
 	int backend_fd; /* channel for our own requests, or -1 */
@@ -173,6 +174,18 @@ static inline bool vhost_session_paused(const struct vhost_session *session)
 
 /* Go on. What the front end has sent meanwhile waits in its socket. */
 void vhost_session_resume(struct vhost_session *session);
+
+/*
+ * Queues are to run no more, or to run again. Unlike in a pause messages are
+ * read meanwhile and carried out as far as nothing has to run for them.
+ */
+void vhost_session_quiet(struct vhost_session *session, bool quiet);
+
+/* None runs, nor will one until vhost_session_quiet(session, false). */
+static inline bool vhost_session_is_quiet(const struct vhost_session *session)
+{
+	return session->quiet && session->stopping == 0;
+}
 
 /*
  * End the session. True: it is closed, and vhost_session_free() is next. False:
