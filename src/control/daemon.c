@@ -16,6 +16,7 @@
 #include "base/memguard.h"
 #include "control/daemon_parts.h"
 #include "control/notify.h"
+#include "control/stats.h"
 #include "control/sweeper.h"
 #include "control/upgrade_client.h"
 #include "control/watchdog.h"
@@ -269,7 +270,8 @@ static int serve(struct daemon *daemon, struct error *err)
 				       sandbox_wants(&sandbox.options, SANDBOX_IO_URING), err);
 	if (ret < 0)
 		return ret;
-	ret = start(daemon, &sandbox, err);
+	daemon->host.stats = stats_new(&daemon->loop, &daemon->placement, err);
+	ret = daemon->host.stats ? start(daemon, &sandbox, err) : err->code;
 	if (ret == 0)
 		ret = begin(daemon, err);
 	if (ret == 0)
@@ -281,6 +283,8 @@ static int serve(struct daemon *daemon, struct error *err)
 		ret = err->code;
 	}
 	placement_stop(&daemon->placement);
+	stats_free(daemon->host.stats);
+	daemon->host.stats = NULL;
 	watchdog_stop(daemon->watchdog);
 	return ret;
 }

@@ -20,7 +20,7 @@ struct daemon {
 	struct loop loop;
 	struct mailbox mailbox;
 	struct placement placement;
-	struct disk_host host;
+	struct disk_host host; /* has the statistics, too */
 	struct fleet fleet;
 	struct loop_source signals, messages, lost_memory;
 	struct watchdog *watchdog;

@@ -15,6 +15,7 @@
 #include "control/disk_storage.h"
 #include "control/disk_vhost.h"
 #include "control/listener.h"
+#include "control/stats.h"
 
 /* A descriptor or memory was missing for a front end: when to look again. */
 #define RETRY_ACCEPT_NS 1000000000ull
@@ -23,6 +24,8 @@
 
 static void finish_close(struct disk *disk)
 {
+	stats_disk_free(disk->stats);
+	disk->stats = NULL;
 	blk_destroy(&disk->blk);
 	storage_close(disk->storage);
 	disk->closed = true;
@@ -288,6 +291,7 @@ int disk_open(struct disk *disk, struct disk_host *host, const struct config_dis
 		storage_close(disk->storage);
 		return ret;
 	}
+	disk->stats = host->stats ? stats_disk_new(host->stats, &disk->blk) : NULL;
 	disk->watch = (struct loop_source){.fd = storage_watch_fd(disk->storage), .ready = watch_ready};
 	if (!inherited && disk->watch.fd >= 0)
 		loop_watch(host->loop, &disk->watch);

@@ -15,11 +15,14 @@
 #include "vhost/session.h"
 
 struct disk;
+struct stats;
+struct stats_disk;
 
 /* What disks share; the daemon's. */
 struct disk_host {
 	struct loop *loop;
 	struct placement *placement;
+	struct stats *stats;                                        /* NULL: none are kept */
 	struct mailbox *mailbox;                                    /* the control thread's */
 	void (*changed)(struct disk_host *host);                    /* a disk was connected, disconnected or closed */
 	void (*held)(struct disk_host *host, struct disk *disk);    /* see disk_hold() */
@@ -41,6 +44,7 @@ struct disk {
 	const struct config_disk *config;
 	struct storage *storage;
 	struct blk blk;
+	struct stats_disk *stats;      /* of the device; NULL where no memory was left for them */
 	struct vhost_session *session; /* NULL while no front end is connected */
 	struct loop_source listener;   /* fd -1: serves a single connection that was handed over */
 	struct loop_source connection;

@@ -11,10 +11,13 @@
 #define INTERVAL_MS     100
 #define INTERVAL_MAX_MS 2000
 
+/* How often a worker with work reports for the statistics alone. */
+#define STATISTICS_MS 900
+
 /* Intervals for which a queue that could not move is left where it is. */
 #define REST_LOOKS 50
 
-static void balance(void *context);
+static void worked(void *context);
 
 static int create_worker(struct placement *placement, const struct config *config, struct mailbox *mailbox, unsigned i,
 			 bool restrict_ring, struct error *err)
@@ -26,9 +29,9 @@ static int create_worker(struct placement *placement, const struct config *confi
 		.poll_max_us = config->poll_max_us,
 		.best_ring = RING_DEFER_TASKRUN,
 		.restrict_ring = restrict_ring,
-		.report_to = moves ? mailbox : NULL,
-		.report_ms = INTERVAL_MS,
-		.on_report = balance,
+		.report_to = mailbox,
+		.report_ms = moves ? INTERVAL_MS : STATISTICS_MS,
+		.on_report = worked,
 		.report_context = placement,
 	};
 
@@ -175,7 +178,7 @@ static void measure_workers(struct placement *placement, uint64_t now, struct pl
 	for (unsigned i = 0; i < placement->count; i++) {
 		struct placement_measure *last = &placement->measure[i];
 		const struct placement_measure new = {.idle_ticks = idle_ticks(placement->worker[i], now),
-						      .run_delay_ns = worker_run_delay_ns(placement->worker[i])};
+						      .run_delay_ns = worker_run_times(placement->worker[i]).waiting};
 
 		workers[i] = (struct placement_worker){
 			.busy = 1 - share((double)new.idle_ticks - (double)last->idle_ticks, ticks),
@@ -220,10 +223,8 @@ static void measure_queues(struct placement *placement, struct placement_worker 
 		queues[i].share = rests(&placement->seats[i]) ? 0 : share(queues[i].share, done[queues[i].worker]);
 }
 
-/* A worker reports that it has been busy. */
-static void balance(void *context)
+static void balance(struct placement *placement)
 {
-	struct placement *placement = context;
 	struct placement_worker workers[CONFIG_MAX_WORKERS];
 	struct placement_queue *queues;
 	uint64_t now = clock_ticks(), interval_ms = clock_ticks_to_ns(now - placement->looked) / 1000000;
@@ -245,4 +246,32 @@ static void balance(void *context)
 		queue_move(moving, placement->worker[to]);
 	}
 	free(queues);
+}
+
+void placement_on_work(struct placement *placement, void (*on_work)(void *context), void *context)
+{
+	placement->on_work = on_work;
+	placement->on_work_context = context;
+}
+
+/* A worker reports that it has been busy. */
+static void worked(void *context)
+{
+	struct placement *placement = context;
+
+	if (placement->on_work)
+		placement->on_work(placement->on_work_context);
+	if (placement->policy == PLACEMENT_ADAPTIVE && placement->count > 1)
+		balance(placement);
+}
+
+uint64_t placement_workers_of(const struct placement *placement, const void *disk)
+{
+	uint64_t workers = 0;
+
+	for (unsigned i = 0; i < placement->seat_count; i++) {
+		if (placement->seats[i].disk == disk)
+			workers |= 1ull << index_of(placement, queue_worker(placement->seats[i].queue));
+	}
+	return workers;
 }

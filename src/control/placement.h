@@ -37,6 +37,8 @@ struct placement {
 	struct cpu_idle cpu_idle;
 	struct placement_seat *seats; /* one for each running queue */
 	unsigned seat_count, seat_room;
+	void (*on_work)(void *context); /* see placement_on_work() */
+	void *on_work_context;
 };
 
 /*
@@ -46,6 +48,13 @@ struct placement {
  */
 int placement_create(struct placement *placement, const struct config *config, struct mailbox *mailbox,
 		     bool restrict_rings, struct error *err);
+
+/*
+ * Have on_work called, on the control thread, at least once a second while
+ * workers have work, and when the first of them gets some; not while all are
+ * idle. Before placement_start().
+ */
+void placement_on_work(struct placement *placement, void (*on_work)(void *context), void *context);
 
 /* Start their threads. Negative errno with err set: placement_stop() is next. */
 int placement_start(struct placement *placement, struct error *err);
@@ -58,6 +67,9 @@ void placement_stop(struct placement *placement);
 
 /* Choose a worker for a queue of disk, and remember that it has it. NULL where memory runs out. */
 struct worker *placement_take(struct placement *placement, struct queue *queue, const void *disk);
+
+/* The workers that have running queues of disk, a bit each. */
+uint64_t placement_workers_of(const struct placement *placement, const void *disk);
 
 /* The queue runs no more. */
 void placement_release(struct placement *placement, const struct queue *queue);

@@ -51,7 +51,7 @@ static void summarise(struct hist *hist, uint64_t octaves)
  * A stage's requests are known by those that spent time in it; the others
  * spent none. While a worker counts, the totals may lag behind.
  */
-static void complete(struct stage_reading *reading)
+void stage_reading_complete(struct stage_reading *reading)
 {
 	summarise(&reading->total, reading->total_octaves);
 	for (unsigned stage = 0; stage < STAGE_COUNT; stage++) {
@@ -112,7 +112,7 @@ void stage_read(const struct stage_times *times, struct stage_reading *into)
 		for (unsigned i = from; i < from + HIST_STEPS; i++)
 			read_level(into, i, &times->level[i]);
 	}
-	complete(into);
+	stage_reading_complete(into);
 }
 
 static void combine_hist(struct hist *into, const struct hist *from, uint64_t octaves, uint64_t sign)
@@ -144,7 +144,7 @@ static void combine(struct stage_reading *into, const struct stage_reading *from
 	into->total_octaves |= from->total_octaves;
 	for (unsigned stage = 0; stage < STAGE_COUNT; stage++)
 		into->octaves[stage] |= from->octaves[stage];
-	complete(into);
+	stage_reading_complete(into);
 }
 
 void stage_reading_merge(struct stage_reading *into, const struct stage_reading *from)

@@ -67,6 +67,13 @@ void stage_reading_init(struct stage_reading *reading);
 
 /* Any thread. Add what has been counted so far. */
 void stage_read(const struct stage_times *times, struct stage_reading *into);
+
+/*
+ * Of a reading whose buckets, sums, spent_ns and octaves were put together by
+ * other means: count, minimum, maximum and the requests that spent nothing.
+ */
+void stage_reading_complete(struct stage_reading *reading);
+
 void stage_reading_merge(struct stage_reading *into, const struct stage_reading *from);
 
 /* Take an earlier reading of the same away again; what is left is what came since. */

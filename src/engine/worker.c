@@ -48,16 +48,18 @@ bool worker_is_current(const struct worker *worker)
 }
 
 /* Documentation/scheduler/sched-stats.rst: time on the CPU, time waiting for one, both in nanoseconds. */
-uint64_t worker_run_delay_ns(const struct worker *worker)
+struct worker_run_times worker_run_times(const struct worker *worker)
 {
 	unsigned long long running, waiting;
 	char text[128];
 	ssize_t length = worker->schedstat_fd < 0 ? -1 : pread(worker->schedstat_fd, text, sizeof(text) - 1, 0);
 
 	if (length <= 0)
-		return 0;
+		return (struct worker_run_times){0};
 	text[length] = '\0';
-	return sscanf(text, "%llu %llu", &running, &waiting) == 2 ? waiting : 0;
+	if (sscanf(text, "%llu %llu", &running, &waiting) != 2)
+		return (struct worker_run_times){0};
+	return (struct worker_run_times){.running = running, .waiting = waiting};
 }
 
 static void run_report(struct mailbox_message *message)

@@ -63,8 +63,14 @@ void worker_post(struct worker *worker, struct mailbox_message *message);
 /* The calling thread is this worker's. */
 bool worker_is_current(const struct worker *worker);
 
-/* Any thread: nanoseconds the worker was ready to run but had no CPU, 0 where the kernel does not say. */
-uint64_t worker_run_delay_ns(const struct worker *worker);
+/* What the scheduler says of a worker's thread, in nanoseconds since it began. */
+struct worker_run_times {
+	uint64_t running;
+	uint64_t waiting; /* ready to run, but without a CPU */
+};
+
+/* Any thread; all 0 where the kernel does not say. */
+struct worker_run_times worker_run_times(const struct worker *worker);
 
 /* The storage side of the worker; to be used on it. */
 struct storage_thread *worker_storage_thread(struct worker *worker);

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STRAIT_CONTROL_STATS_H
+#define STRAIT_CONTROL_STATS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/error.h"
+#include "control/loop.h"
+#include "control/placement.h"
+#include "control/stats_frame.h"
+#include "device/blk/blk.h"
+
+/*
+ * What disks and workers have done, now and in any of the last minutes.
+ * Control thread. The engine counts and only ever adds; here readings are
+ * taken and remembered: once a second while workers work, never while all are
+ * idle (workers that have work report, and a timer runs as long as something
+ * is counted).
+ */
+struct stats;
+struct stats_disk;
+
+/* With what takes rights. NULL with err set. */
+struct stats *stats_new(struct loop *loop, struct placement *placement, struct error *err);
+void stats_free(struct stats *stats);
+
+/* Workers have had work. */
+void stats_worked(void *stats);
+
+/* Of a disk, from the time it has a device until that is destroyed. NULL: no memory. */
+struct stats_disk *stats_disk_new(struct stats *stats, const struct blk *blk);
+void stats_disk_free(struct stats_disk *disk);
+
+/* What to look at: window_ns long, and ago_ns before now at its end. */
+struct stats_span {
+	uint64_t window_ns; /* 0: from the last reset, or else the start */
+	uint64_t ago_ns;
+};
+
+/* What was looked at; CLOCK_MONOTONIC. Shorter than asked for where less is remembered, and to the second. */
+struct stats_covered {
+	uint64_t from_ns, to_ns;
+};
+
+/*
+ * Of the operation types in ops (bits of enum storage_op) together. Without
+ * stages the histograms of stages stay empty, which is quicker; the total, and
+ * what was spent in each stage, are always there.
+ */
+struct stats_covered stats_disk_read(struct stats_disk *disk, struct stats_span span, unsigned ops, bool stages,
+				     struct stats_sum *sum);
+
+/* Since the device exists, whatever was reset: for those who take differences themselves. */
+void stats_disk_total(struct stats_disk *disk, unsigned ops, bool stages, struct stats_sum *sum);
+
+/* One frame after the other, oldest first, that ends after since_ns; the last has what came since the timer. */
+void stats_disk_frames(struct stats_disk *disk, uint64_t since_ns, bool stages,
+		       void (*each)(void *context, uint64_t from_ns, uint64_t to_ns, struct stats_sum *sum),
+		       void *context);
+
+/* Workers that have queues of the disk now, a bit each. */
+uint64_t stats_disk_workers(const struct stats_disk *disk);
+
+/* Begin anew: of one disk, or with NULL of all. What is read from now on lacks all before. The new epoch. */
+uint64_t stats_reset(struct stats *stats, struct stats_disk *disk);
+
+/* Epoch, and when it began; of a disk, or with NULL the daemon's. */
+uint64_t stats_epoch(const struct stats *stats, const struct stats_disk *disk, uint64_t *since_ns);
+
+/* Numbers of a worker that only grow. */
+enum stats_worker_word {
+	STATS_WORKER_CPU_NS,
+	STATS_WORKER_RUN_DELAY_NS, /* ready to run, without a CPU */
+	STATS_WORKER_TURNS,
+	STATS_WORKER_SLEEPS,
+	STATS_WORKER_IDLE_NS,  /* without work, asleep or looking for some */
+	STATS_WORKER_STEAL_NS, /* the hypervisor ran somebody else on the CPUs it may use; mean of these */
+	STATS_WORKER_WORDS,
+};
+
+unsigned stats_worker_count(const struct stats *stats);
+
+/* Now, since the start. */
+void stats_worker_read(struct stats *stats, unsigned index, uint64_t word[STATS_WORKER_WORDS]);
+
+/* In a span that stats_disk_read() has covered, as well as it is known. */
+void stats_worker_between(struct stats *stats, unsigned index, struct stats_covered covered,
+			  uint64_t word[STATS_WORKER_WORDS]);
+
+/* Stolen from all CPUs of the host since it was booted, and how many CPUs there are. */
+uint64_t stats_steal_ns(struct stats *stats, unsigned *cpu_count);
+
+#endif
