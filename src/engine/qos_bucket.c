@@ -59,6 +59,21 @@ void qos_bucket_change(struct qos_bucket *bucket, uint64_t rate, uint64_t depth,
 					      __ATOMIC_RELAXED));
 }
 
+/* ahead: how long it takes until the bucket is full. */
+static qos_time passes_at(qos_time time, qos_time depth, qos_time now, qos_time ahead)
+{
+	if (!ahead || ahead + time <= depth)
+		return now;
+	return time < depth ? now + ahead + time - depth : now + ahead;
+}
+
+qos_time qos_bucket_when(const struct qos_bucket *bucket, uint64_t cost, qos_time now)
+{
+	const int64_t ahead = qos_time_between(now, load(&bucket->full_at));
+
+	return passes_at(qos_bucket_cost(bucket, cost), load(&bucket->depth), now, ahead > 0 ? (qos_time)ahead : 0);
+}
+
 /* Nothing but the word itself is passed on by it: relaxed is enough. */
 static bool take(struct qos_bucket *bucket, uint64_t cost, qos_time now, bool anyway, qos_time *when)
 {
@@ -68,9 +83,10 @@ static bool take(struct qos_bucket *bucket, uint64_t cost, qos_time now, bool an
 	do {
 		from = qos_time_between(now, old) > 0 ? old : now;
 		ahead = from - now;
-		if (ahead && ahead + time > depth && !anyway) {
-			*when = time < depth ? from + time - depth : from;
-			return false;
+		if (!anyway) {
+			*when = passes_at(time, depth, now, ahead);
+			if (*when != now)
+				return false;
 		}
 		if (ahead >= QOS_LONGEST)
 			return true; /* later than anybody waits */

@@ -56,6 +56,9 @@ void qos_bucket_change(struct qos_bucket *bucket, uint64_t rate, uint64_t depth,
 /* Any thread. True: it passes. Else *when says when it would, if nobody else takes any. */
 bool qos_bucket_take(struct qos_bucket *bucket, uint64_t cost, qos_time now, qos_time *when);
 
+/* Any thread. When cost would pass, if nobody else takes any; now: at once. */
+qos_time qos_bucket_when(const struct qos_bucket *bucket, uint64_t cost, qos_time now);
+
 /* Any thread. Take it whether there is as much or not; those who come later wait for it. */
 void qos_bucket_charge(struct qos_bucket *bucket, uint64_t cost, qos_time now);
 
