@@ -74,8 +74,11 @@ struct config {
 	struct listener_access access; /* of disks that do not say */
 	struct sandbox_options sandbox;
 	char *upgrade_socket; /* where a successor comes for an upgrade in place; NULL: none may */
-	int log_level;        /* enum log_level; 0 where the file does not say */
-	uint32_t poll_max_us; /* longest time a worker looks for work before it sleeps; default 20, 0 never polls */
+	char *rpc_socket;     /* where straitd is controlled by JSON-RPC; NULL: nowhere */
+	struct listener_access rpc_access;
+	char *rpc_admin_group; /* whose members may change something, by name or number; NULL: none's */
+	int log_level;         /* enum log_level; 0 where the file does not say */
+	uint32_t poll_max_us;  /* longest time a worker looks for work before it sleeps; default 20, 0 never polls */
 	struct config_disk *disks;
 	unsigned disk_count;
 	void *document; /* what the strings point into */

@@ -136,5 +136,7 @@ int config_check_workers(struct config_document *doc, const struct config_raw *r
 		return config_take_refuse(&taker, "upgrade-socket", raw->upgrade_socket, "%s", expected);
 	config->access = (struct listener_access){.mode = -1};
 	ret = config_check_access(&taker, &raw->access, &config->access);
+	if (ret == 0)
+		ret = config_check_rpc(&taker, raw, config);
 	return ret < 0 ? ret : check_sandbox(&taker, raw, &config->sandbox);
 }

@@ -20,11 +20,13 @@ int config_check_disk(struct config_document *doc, const struct config_raw *raw,
 /* What no two disks may share: names, sockets, and an image unless all only read it. */
 int config_check_unique(struct config_document *doc, const struct config *config, struct error *err);
 
-/* config_limits.c: who may connect, which overrides what *access says already; and what a disk may take up. */
+/* config_limits.c: who may connect, which overrides what *access says already, also to the RPC socket; and what a disk
+ * may take up. */
 struct config_taker;
 int config_check_access(const struct config_taker *taker, const struct config_raw_access *raw,
 			struct listener_access *access);
 void config_inherit_access(const struct listener_access *from, struct listener_access *access);
+int config_check_rpc(const struct config_taker *taker, const struct config_raw *raw, struct config *config);
 int config_check_limits(const struct config_taker *taker, const struct config_raw_disk *raw, struct config_disk *disk);
 void config_limits_defaults(struct config_disk *disk);
 

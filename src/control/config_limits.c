@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <string.h>
 
 #include "control/config_check.h"
@@ -37,20 +38,52 @@ static int parse_mode(const char *text, int *mode)
 	return 0;
 }
 
-int config_check_access(const struct config_taker *taker, const struct config_raw_access *raw,
+static int check_access(const struct config_taker *taker, const char *prefix, const struct config_raw_access *raw,
 			struct listener_access *access)
 {
+	char owner[32], group[32], mode[32];
+
+	snprintf(owner, sizeof(owner), "%ssocket-owner", prefix);
+	snprintf(group, sizeof(group), "%ssocket-group", prefix);
+	snprintf(mode, sizeof(mode), "%ssocket-mode", prefix);
 	if (raw->owner)
 		access->owner = raw->owner;
 	if (raw->group)
 		access->group = raw->group;
 	if (raw->owner && !raw->owner[0])
-		return config_take_refuse(taker, "socket-owner", raw->owner, "expected a user's name or number");
+		return config_take_refuse(taker, owner, raw->owner, "expected a user's name or number");
 	if (raw->group && !raw->group[0])
-		return config_take_refuse(taker, "socket-group", raw->group, "expected a group's name or number");
+		return config_take_refuse(taker, group, raw->group, "expected a group's name or number");
 	if (raw->mode && parse_mode(raw->mode, &access->mode) < 0)
-		return config_take_refuse(taker, "socket-mode", raw->mode,
-					  "expected permissions in octal, such as 0660");
+		return config_take_refuse(taker, mode, raw->mode, "expected permissions in octal, such as 0660");
+	return 0;
+}
+
+int config_check_access(const struct config_taker *taker, const struct config_raw_access *raw,
+			struct listener_access *access)
+{
+	return check_access(taker, "", raw, access);
+}
+
+int config_check_rpc(const struct config_taker *taker, const struct config_raw *raw, struct config *config)
+{
+	const char *expected;
+	int ret;
+
+	config->rpc_socket = raw->rpc_socket;
+	config->rpc_admin_group = raw->rpc_admin_group;
+	config->rpc_access = (struct listener_access){.mode = -1};
+	if (raw->rpc_socket && config_socket_path_ok(raw->rpc_socket, &expected) < 0)
+		return config_take_refuse(taker, "rpc-socket", raw->rpc_socket, "%s", expected);
+	ret = check_access(taker, "rpc-", &raw->rpc_access, &config->rpc_access);
+	if (ret < 0)
+		return ret;
+	if (raw->rpc_admin_group && !raw->rpc_admin_group[0])
+		return config_take_refuse(taker, "rpc-admin-group", raw->rpc_admin_group,
+					  "expected a group's name or number");
+	/* Who may see and change everything is not left to the umask. */
+	if (config->rpc_access.mode < 0)
+		config->rpc_access.mode = config->rpc_access.group ? 0660 : 0600;
 	return 0;
 }
 

@@ -160,6 +160,11 @@ static const cyaml_schema_field_t root_fields[] = {
 	OPTIONAL_WORDS("sandbox-without", struct config_raw, sandbox_without, sandbox_part_words),
 	OPTIONAL_WORD("log-level", struct config_raw, log_level, log_words),
 	OPTIONAL_TEXT("upgrade-socket", struct config_raw, upgrade_socket),
+	OPTIONAL_TEXT("rpc-socket", struct config_raw, rpc_socket),
+	OPTIONAL_TEXT("rpc-socket-owner", struct config_raw, rpc_access.owner),
+	OPTIONAL_TEXT("rpc-socket-group", struct config_raw, rpc_access.group),
+	OPTIONAL_TEXT("rpc-socket-mode", struct config_raw, rpc_access.mode),
+	OPTIONAL_TEXT("rpc-admin-group", struct config_raw, rpc_admin_group),
 	CYAML_FIELD_SEQUENCE("disks", CYAML_FLAG_POINTER, struct config_raw, disks, &disk_schema, 1, CONFIG_MAX_DISKS),
 	CYAML_FIELD_END,
 };
@@ -167,6 +172,21 @@ static const cyaml_schema_field_t root_fields[] = {
 const cyaml_schema_value_t config_schema = {
 	CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct config_raw, root_fields),
 };
+
+const char *config_disk_word(const char *key, int64_t value)
+{
+	const cyaml_schema_field_t *field = disk_fields;
+
+	while (field->key && strcmp(field->key, key) != 0)
+		field++;
+	if (!field->key || field->value.type != CYAML_ENUM)
+		return NULL;
+	for (uint32_t i = 0; i < field->value.enumeration.count; i++) {
+		if (field->value.enumeration.strings[i].val == value)
+			return field->value.enumeration.strings[i].str;
+	}
+	return NULL;
+}
 
 struct complaint {
 	char text[256];

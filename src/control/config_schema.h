@@ -76,11 +76,17 @@ struct config_raw {
 	uint32_t sandbox_without; /* enum sandbox_part */
 	int log_level;            /* enum log_level; 0: not given */
 	char *upgrade_socket;
+	char *rpc_socket;
+	struct config_raw_access rpc_access;
+	char *rpc_admin_group;
 	struct config_raw_disk *disks;
 	uint32_t disks_count;
 };
 
 extern const cyaml_schema_value_t config_schema;
+
+/* The word of a disk's key for a value, as in "cache: none"; NULL where the key has no words or not that one. */
+const char *config_disk_word(const char *key, int64_t value);
 
 /*
  * Load text, which has been compared with the schema before. A failure is then

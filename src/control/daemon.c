@@ -143,14 +143,16 @@ static int start_sweeper(struct daemon *daemon, struct error *err)
 
 	if (config->sandbox.mode == SANDBOX_OFF)
 		return 0;
-	/* The last one is for upgrades. Those of a predecessor will be ours, but not one that came without a path. */
-	daemon->socket_paths = calloc(config->disk_count + 1, sizeof(*daemon->socket_paths));
+	/* The last ones are for upgrades and RPC. Those of a predecessor will be ours, but not one that came without a
+	 * path. */
+	daemon->socket_paths = calloc(config->disk_count + 2, sizeof(*daemon->socket_paths));
 	if (!daemon->socket_paths)
 		return error_set(err, -ENOMEM, "no memory for %u disks", config->disk_count);
 	for (unsigned i = 0; i < config->disk_count; i++)
 		daemon->socket_paths[i] = config->disks[i].socket;
 	daemon->socket_paths[config->disk_count] = config->upgrade_socket;
-	return sweeper_start(daemon->socket_paths, config->disk_count + 1, err);
+	daemon->socket_paths[config->disk_count + 1] = config->rpc_socket;
+	return sweeper_start(daemon->socket_paths, config->disk_count + 2, err);
 }
 
 static void log_sandbox(const struct daemon *daemon, const struct sandbox *sandbox)
@@ -172,6 +174,7 @@ static void handed_over(struct upgrade_server *server, pid_t successor)
 	(void)successor;
 	daemon->handed_over = true;
 	daemon->stopping = true;
+	daemon_close_rpc(daemon);
 }
 
 static int wait_for_successors(struct daemon *daemon, int socket, struct error *err)
@@ -183,6 +186,11 @@ static int wait_for_successors(struct daemon *daemon, int socket, struct error *
 
 static void become_ready(struct daemon *daemon)
 {
+	struct error err;
+
+	/* Disks are more important than that. */
+	if (daemon_serve_rpc(daemon, &err) < 0)
+		log_error("%s; there is no RPC", err.text);
 	daemon->watchdog = watchdog_start(&daemon->loop, &daemon->placement, &daemon->mailbox);
 	daemon_report_status(daemon, "READY=1\n");
 }
@@ -219,6 +227,8 @@ static int start(struct daemon *daemon, struct sandbox *sandbox, struct error *e
 
 	if (ret == 0 && !daemon->taking)
 		ret = wait_for_successors(daemon, -1, err);
+	if (ret == 0)
+		ret = daemon_open_rpc(daemon, err);
 	if (ret == 0 && sandbox->options.mode == SANDBOX_REQUIRED && !placement_rings_restricted(&daemon->placement))
 		ret = error_set(err, -EOPNOTSUPP,
 				"sandbox: this kernel does not restrict an io_uring, which is required");
@@ -315,6 +325,7 @@ static int run(struct daemon *daemon, struct error *err)
 	/* What failed before any disk was open. */
 	if (ret < 0 && daemon->taking)
 		upgrade_client_give_up(daemon->taking, err->text);
+	daemon_close_rpc(daemon);
 	upgrade_server_close(&daemon->upgrades);
 	sweeper_stop();
 	free(daemon->socket_paths);
@@ -340,6 +351,7 @@ int daemon_run(struct config *config, const struct daemon_upgrade *upgrade, stru
 					 .settled = daemon_disk_settled,
 					 .held = disk_held};
 	upgrade_server_init(&daemon.upgrades, &daemon.loop, &daemon.fleet, handed_over);
+	daemon_init_rpc(&daemon);
 	clock_init();
 	raise_descriptor_limit(config);
 	if (upgrade)

@@ -6,6 +6,7 @@
 #include "control/fleet.h"
 #include "control/loop.h"
 #include "control/placement.h"
+#include "control/rpc_server.h"
 #include "control/upgrade_server.h"
 
 /*
@@ -13,6 +14,7 @@
  * (methods*.c) and what reads statistics. Control thread.
  *
  *   daemon.c        its life: begin, event loop, end
+ *   daemon_rpc.c    its RPC server
  *   daemon_disks.c  its disks: open, close, forget, tell how many there are
  */
 struct daemon {
@@ -32,12 +34,25 @@ struct daemon {
 	bool told;        /* to stop, by a signal */
 	bool handed_over; /* another process is the service now */
 
+	struct rpc_server rpc;
+
 	struct upgrade_server upgrades;        /* of us, by a successor */
 	struct upgrade_client *taking;         /* the upgrade of our predecessor under way; NULL: none */
 	const struct daemon_upgrade *upgraded; /* to be told when that is done */
 	struct error failure;                  /* why it was not */
 	uid_t owner;                           /* who started us */
 };
+
+/*
+ * daemon_rpc.c: what takes rights (the socket, unless it is a predecessor's),
+ * then, when the daemon is ready, to serve there. Negative errno with err set.
+ */
+void daemon_init_rpc(struct daemon *daemon);
+int daemon_open_rpc(struct daemon *daemon, struct error *err);
+int daemon_serve_rpc(struct daemon *daemon, struct error *err);
+
+/* End it. The socket stays where it has become a successor's. */
+void daemon_close_rpc(struct daemon *daemon);
 
 /* daemon_disks.c */
 

@@ -179,6 +179,15 @@ int listener_open(const char *path, int type, const struct listener_access *acce
 	return fd;
 }
 
+bool listener_is(int fd, const char *path)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNSPEC};
+	socklen_t length = sizeof(address);
+
+	return getsockname(fd, (struct sockaddr *)&address, &length) == 0 && address.sun_family == AF_UNIX &&
+	       strncmp(address.sun_path, path, sizeof(address.sun_path)) == 0;
+}
+
 void listener_close(int fd, const char *path)
 {
 	close(fd);

@@ -2,6 +2,8 @@
 #ifndef STRAIT_CONTROL_LISTENER_H
 #define STRAIT_CONTROL_LISTENER_H
 
+#include <stdbool.h>
+
 #include "base/error.h"
 
 /* Who may connect: names or numbers of a user and a group, permissions. NULL, -1: as the process makes files. */
@@ -22,6 +24,9 @@ int listener_open(const char *path, int type, const struct listener_access *acce
 
 /* Whether owner and group exist: 0, or -EINVAL with err set. */
 int listener_check_access(const struct listener_access *access, struct error *err);
+
+/* Whether a listening socket is the one at path. */
+bool listener_is(int fd, const char *path);
 
 /* Close the listener and take its socket file away. */
 void listener_close(int fd, const char *path);

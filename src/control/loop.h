@@ -6,12 +6,13 @@
 
 /*
  * The control thread's event loop: descriptors, and what to call when they are
- * readable or their other end is gone. It sleeps while nothing happens.
+ * readable (or writable, where that is wanted) or their other end is gone. It sleeps while nothing happens.
  */
 struct loop_source {
 	int fd; /* the owner's; stays open while it is watched */
 	void (*ready)(struct loop_source *source);
 	bool watched;
+	bool no_read, write; /* see loop_want() */
 };
 
 struct loop {
@@ -29,6 +30,16 @@ void loop_destroy(struct loop *loop);
  */
 int loop_watch(struct loop *loop, struct loop_source *source);
 void loop_unwatch(struct loop *loop, struct loop_source *source);
+
+/*
+ * Have ready() called when a source that is watched can be read from, can be
+ * written to, both or neither; the end of the other side is told in any case.
+ * In the beginning it is for reading.
+ */
+void loop_want(struct loop *loop, struct loop_source *source, bool read, bool write);
+
+/* Call one source that is ready, without waiting: for a loop inside another, whose source loop->epoll_fd is. */
+void loop_turn(struct loop *loop);
 
 /* Run until loop_quit(). */
 void loop_run(struct loop *loop);

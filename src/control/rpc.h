@@ -30,9 +30,16 @@ struct rpc_call {
 	pid_t pid;
 	const json_t *params; /* an object */
 	int fds[RPC_MAX_FDS]; /* that came with the call, -1: none; the method sets those to -1 that it keeps */
-	const char *field;    /* on an error: the parameter that is to blame, or NULL */
+	char field[128];      /* on an error: the parameter that is to blame, "": none. With -EINVAL it is -32602 */
+	char expected[256];   /* and what was expected of it; "": only the sentence says */
 	json_t *result;       /* set by the method; the call's from there on */
+
+	struct rpc_connection *connection; /* rpc_defer()'s */
 };
+
+/* Name the parameter that is to blame: return rpc_blame(call, "disk.queues", err), with err set. Its result is
+ * err->code. */
+int rpc_blame(struct rpc_call *call, const char *field, const struct error *err);
 
 /* A method's answer: it comes later, by rpc_answer(). */
 #define RPC_LATER 1
@@ -51,7 +58,11 @@ struct rpc_method {
 /* Ends with a NULL name. */
 extern const struct rpc_method rpc_methods[];
 
-/* For a method that takes long: keep what is needed to answer after it has returned RPC_LATER. NULL: no memory. */
+/*
+ * For a method that takes long, and has role RPC_ADMIN: keep what is needed to
+ * answer after it has returned RPC_LATER. The client's next call waits for
+ * that. NULL: no memory.
+ */
 struct rpc_deferred;
 struct rpc_deferred *rpc_defer(struct rpc_call *call);
 
@@ -59,8 +70,10 @@ struct rpc_deferred *rpc_defer(struct rpc_call *call);
 void rpc_answer(struct rpc_deferred *deferred, json_t *result, const struct error *err);
 
 /*
- * For the dashboard: call a method of role RPC_READER by name. 0 with *result,
- * or a negative errno with err set.
+ * For the dashboard: call a method of role RPC_READER by name. params is an
+ * object, or NULL for none, and is compared with the schema. 0 with *result,
+ * which is the caller's, or a negative errno with err set: -ENOSYS where there
+ * is no such method, -EPERM where it takes an admin, -EINVAL for parameters.
  */
 int rpc_call_reader(struct daemon *daemon, const char *method, const json_t *params, json_t **result,
 		    struct error *err);

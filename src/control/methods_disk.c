@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <string.h>
+
+#include "control/config_schema.h"
+#include "control/daemon_parts.h"
+#include "control/methods.h"
+
+/* In the words of straitd.yaml(5) and rpc.schema.json. */
+static const char *state_of(const struct fleet_disk *member)
+{
+	const struct disk *disk = &member->disk;
+
+	if (member->removed || (disk->closing && !disk->closed))
+		return "draining";
+	if (member->failed || disk->closed)
+		return "failed";
+	if (member->paused)
+		return "paused";
+	return disk->session ? "connected" : "serving";
+}
+
+/* The indexes of the workers that have its queues now. */
+static json_t *workers_of(const struct placement *placement, const struct disk *disk)
+{
+	json_t *workers = json_array();
+
+	for (unsigned i = 0; i < placement->count; i++) {
+		bool has = false;
+
+		for (unsigned seat = 0; seat < placement->seat_count && !has; seat++)
+			has = placement->seats[seat].disk == disk &&
+			      queue_worker(placement->seats[seat].queue) == placement->worker[i];
+		if (has)
+			json_array_append_new(workers, json_integer(i));
+	}
+	return workers;
+}
+
+static json_int_t in_flight(const struct disk *disk)
+{
+	json_int_t sum = 0;
+
+	for (uint32_t i = 0; !disk->closed && i < disk->blk.queue_count; i++)
+		sum += __atomic_load_n(&disk->blk.queue[i].queue.in_flight, __ATOMIC_RELAXED);
+	return sum;
+}
+
+/* What the schema calls #/definitions/disk. NULL: no memory. */
+static json_t *describe(const struct daemon *daemon, const struct fleet_disk *member)
+{
+	const struct config_disk *config = member->config;
+	const struct disk *disk = &member->disk;
+	const struct storage_info *info = disk->closed ? NULL : &disk->storage->info;
+
+	return json_pack("{s:s,s:s?,s:s?,s:I,s:i,s:b,s:s,s:i,s:s,s:s,s:I,s:o}", "name", config->name, "socket",
+			 config->socket, "file", config->file, "size",
+			 info ? (json_int_t)storage_size(disk->storage) : (json_int_t)config->null_size, "block-size",
+			 info ? (int)info->block_size : 0, "read-only", info ? info->read_only : config->read_only,
+			 "cache", config_disk_word("cache", (int64_t)config->cache), "queues", (int)config->queues,
+			 "state", state_of(member), "polling",
+			 config_disk_word("polling", (int64_t)config->policy.poll), "in-flight", in_flight(disk),
+			 "workers", workers_of(&daemon->placement, disk));
+}
+
+int method_disk_list(struct rpc_call *call, struct error *err)
+{
+	json_t *disks = json_array();
+	int ret = disks ? 0 : -1;
+
+	for (const struct fleet_disk *member = call->daemon->fleet.first; member && ret == 0; member = member->next)
+		ret = json_array_append_new(disks, describe(call->daemon, member));
+	call->result = ret == 0 ? json_pack("{s:o}", "disks", disks) : NULL;
+	if (ret < 0)
+		json_decref(disks);
+	return call->result ? 0 : error_set(err, -ENOMEM, "no memory for an answer");
+}
+
+int method_disk_get(struct rpc_call *call, struct error *err)
+{
+	const char *name = json_string_value(json_object_get(call->params, "name"));
+	const struct fleet_disk *member = fleet_find(&call->daemon->fleet, name);
+
+	if (!member) {
+		error_set(err, -ENOENT, "disk %s: there is none of that name, see disk.list", name);
+		return rpc_blame(call, "name", err);
+	}
+	call->result = describe(call->daemon, member);
+	return call->result ? 0 : error_set(err, -ENOMEM, "no memory for an answer");
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STRAIT_CONTROL_RPC_DEFERRED_H
+#define STRAIT_CONTROL_RPC_DEFERRED_H
+
+#include "control/rpc_server.h"
+
+#define RPC_WHAT_SIZE 256
+
+/* A call whose answer comes later: rpc_defer() to rpc_answer(). */
+struct rpc_deferred {
+	struct rpc_server *server;
+	struct rpc_connection *connection; /* NULL: it has ended meanwhile */
+	struct rpc_peer peer;
+	json_t *id; /* NULL: nobody waits for the answer */
+	char what[RPC_WHAT_SIZE];
+};
+
+#endif

@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON-RPC as its users meet it: a real daemon, real sockets, friendly clients and others."""
+
+import json
+import os
+
+import pytest
+from daemon import Straitd, make_image, straitd, write_config  # noqa: F401
+from rpc import Rpc, RpcError, connect
+
+MIB = 1 << 20
+
+
+@pytest.fixture
+def rpc_path(workdir):
+    return os.path.join(workdir, "rpc.sock")
+
+
+@pytest.fixture
+def serve(straitd, workdir, rpc_path):  # noqa: F811
+    """serve(**keys) starts a daemon with an image, a null disk and RPC; the Straitd, to be used with "with"."""
+    def start(**keys):
+        disks = [{"name": "vm0", "socket": os.path.join(workdir, "vm0.sock"),
+                  "file": make_image(workdir, "vm0.img"), "cache": "writeback", "queues": 2},
+                 {"name": "vm1", "socket": os.path.join(workdir, "vm1.sock"), "null": "1GiB"}]
+        config = write_config(workdir, disks, **{"rpc-socket": rpc_path, "sandbox": "off", **keys})
+        return Straitd(straitd, "--config", config, directory=workdir).serves(rpc_path)
+    return start
+
+
+def test_what_there_is(serve, rpc_path, workdir):
+    with serve(sandbox="on"), connect(rpc_path) as rpc:
+        assert rpc.call("version")["version"]
+        disks = rpc.call("disk.list")["disks"]
+        assert [disk["name"] for disk in disks] == ["vm0", "vm1"]
+        assert disks[0] == rpc.call("disk.get", name="vm0")
+        assert disks[0]["size"] == 16 * MIB and disks[0]["file"] == os.path.join(workdir, "vm0.img")
+        assert disks[0]["state"] == "serving" and disks[0]["queues"] == 2 and disks[0]["cache"] == "writeback"
+        assert disks[1]["size"] == 1024 * MIB and disks[1]["file"] is None
+        assert set(rpc.call("schema.get")["methods"]) >= {"version", "schema.get", "disk.list", "disk.get"}
+
+
+def test_wrong_parameters_are_named(serve, rpc_path):
+    with serve(), connect(rpc_path) as rpc:
+        for params, field in (({"nane": "vm0"}, "nane"), ({"name": 7}, "name"), ({"name": ""}, "name"), ({}, "name"),
+                              ({"name": "x" * 64}, "name"), ({"name": "vm0", "more": [1]}, "more")):
+            with pytest.raises(RpcError) as error:
+                rpc.call("disk.get", **params)
+            assert error.value.code == -32602 and error.value.data["field"] == field, (params, error.value)
+            assert error.value.data["expected"]
+        with pytest.raises(RpcError, match="vm7.*none of that name") as error:
+            rpc.call("disk.get", name="vm7")
+        assert error.value.code == -32002 and error.value.data["field"] == "name"
+
+
+def test_batches_notifications_and_ids(serve, rpc_path):
+    def request(**keys):
+        return {"jsonrpc": "2.0", **keys}
+
+    with serve(), connect(rpc_path) as rpc:
+        rpc.send(json.dumps(request(method="version")).encode() + b"\n")  # a notification has no answer
+        rpc.send(json.dumps([request(id="a", method="version"), request(method="disk.list"), 7,
+                             request(id=2.5, method="no.such")]).encode() + b"\n")
+        answers = rpc.receive()
+        assert [answer["id"] for answer in answers] == ["a", None, 2.5]
+        assert "result" in answers[0]
+        assert [answer["error"]["code"] for answer in answers[1:]] == [-32600, -32601]
+        rpc.send(json.dumps([request(method="version")] * 3).encode() + b"\n[]\n" + b"{\n")
+        assert rpc.receive()["error"]["code"] == -32600
+        assert rpc.receive()["error"]["code"] == -32700
+        assert rpc.call("version")
+
+
+def test_restart_and_end(serve, rpc_path):
+    for _ in range(2):
+        with serve(sandbox="on") as daemon:
+            with Rpc(rpc_path) as rpc:
+                assert rpc.call("version")
+                assert daemon.stop() == 0
+                assert rpc.receive() is None
+        assert not os.path.exists(rpc_path)
