@@ -10,6 +10,7 @@
 #include "control/config_document.h"
 #include "control/config_schema.h"
 #include "control/config_shape.h"
+#include "control/config_tree.h"
 
 static int load_raw(struct config_document *doc, struct config_raw **raw, struct error *err)
 {
@@ -21,7 +22,7 @@ static int load_raw(struct config_document *doc, struct config_raw **raw, struct
 	return ret < 0 ? error_prefix(err, "%.120s", doc->path) : 0;
 }
 
-static int check_all(struct config_document *doc, const struct config_raw *raw, struct config *config,
+static int check_all(struct config_document *doc, const struct config_raw *raw, bool look, struct config *config,
 		     struct error *err)
 {
 	int ret = config_check_workers(doc, raw, config, err);
@@ -31,7 +32,7 @@ static int check_all(struct config_document *doc, const struct config_raw *raw, 
 		config_inherit_access(&config->access, &config->disks[i].access);
 		config->disk_count = i + 1;
 	}
-	return ret == 0 ? config_check_unique(doc, config, err) : ret;
+	return ret == 0 ? config_check_unique(doc, config, look, err) : ret;
 }
 
 /* A configuration around raw, which it owns, also after a failure. */
@@ -52,25 +53,53 @@ static int new_config(struct config_raw *raw, struct config **out, struct error 
 	return 0;
 }
 
+/* What a document says, which is freed. */
+static int load(struct config_document *doc, bool look, struct config **out, struct error *err)
+{
+	struct config_raw *raw = NULL;
+	int ret = load_raw(doc, &raw, err);
+
+	if (ret == 0)
+		ret = new_config(raw, out, err);
+	if (ret == 0)
+		ret = check_all(doc, raw, look, *out, err);
+	if (ret == 0) {
+		(*out)->tree = config_tree(doc);
+		if (!(*out)->tree)
+			ret = error_set(err, -ENOMEM, "out of memory for the configuration");
+	}
+	if (ret < 0) {
+		config_free(*out);
+		*out = NULL;
+	}
+	return ret;
+}
+
 int config_load(const char *path, struct config **out, struct error *err)
 {
 	struct config_document doc;
-	struct config_raw *raw = NULL;
 	int ret;
 
 	*out = NULL;
 	ret = config_document_load(path, &doc, err);
 	if (ret == 0)
-		ret = load_raw(&doc, &raw, err);
+		ret = load(&doc, true, out, err);
 	if (ret == 0)
-		ret = new_config(raw, out, err);
-	if (ret == 0)
-		ret = check_all(&doc, raw, *out, err);
+		(*out)->path = realpath(path, NULL);
 	config_document_free(&doc);
-	if (ret < 0) {
-		config_free(*out);
-		*out = NULL;
-	}
+	return ret;
+}
+
+int config_load_text(const char *text, size_t length, bool look, struct config **out, struct error *err)
+{
+	struct config_document doc;
+	int ret;
+
+	*out = NULL;
+	ret = config_document_parse(text, length, &doc, err);
+	if (ret == 0)
+		ret = load(&doc, look, out, err);
+	config_document_free(&doc);
 	return ret;
 }
 
@@ -143,7 +172,12 @@ int config_single(const char *socket, int socket_fd, const char *file, bool read
 	disk->socket = raw->disks[0].socket;
 	disk->socket_fd = socket_fd;
 	disk->read_only = read_only;
-	return 0;
+	(*out)->tree = config_tree_single(disk);
+	if ((*out)->tree)
+		return 0;
+	config_free(*out);
+	*out = NULL;
+	return error_set(err, -ENOMEM, "out of memory for the configuration");
 }
 
 void config_free(struct config *config)
@@ -151,6 +185,8 @@ void config_free(struct config *config)
 	if (!config)
 		return;
 	config_raw_free(config->document);
+	json_decref(config->tree);
+	free(config->path);
 	free(config->disks);
 	free(config);
 }

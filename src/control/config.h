@@ -2,6 +2,7 @@
 #ifndef STRAIT_CONTROL_CONFIG_H
 #define STRAIT_CONTROL_CONFIG_H
 
+#include <jansson.h>
 #include <sched.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -82,6 +83,13 @@ struct config {
 	struct config_disk *disks;
 	unsigned disk_count;
 	void *document; /* what the strings point into */
+	/*
+	 * The same as JSON, as it was written: the keys that were given, numbers and
+	 * switches as such, sizes and words as text. What is written back is made of
+	 * it, so that a key keeps the form that somebody gave it.
+	 */
+	json_t *tree;
+	char *path; /* of the file, absolute; NULL: it was none */
 };
 
 /*
@@ -89,6 +97,13 @@ struct config {
  * file, line, key, value and what is allowed.
  */
 int config_load(const char *path, struct config **out, struct error *err);
+
+/*
+ * The same of text that is no file, as it comes from a client. Without look no
+ * path is looked at: two names of one file are then not recognised. A message
+ * begins with the key, "disks[0].queues: ...".
+ */
+int config_load_text(const char *text, size_t length, bool look, struct config **out, struct error *err);
 
 /* The configuration of straitd --socket-path=S --blk-file=F [--read-only]; strings are copied. */
 int config_single(const char *socket, int socket_fd, const char *file, bool read_only, struct config **out,
@@ -101,5 +116,11 @@ struct config_disk *config_disk_copy(const struct config_disk *from);
 
 /* Of a copy. NULL is allowed; descriptors stay open. */
 void config_disk_free(struct config_disk *disk);
+
+/* Whether two disks are to be the same, descriptors aside. Where it cannot be told they are not. */
+bool config_disk_same(const struct config_disk *a, const struct config_disk *b);
+
+/* Everything but strings and descriptors becomes what it is in from. */
+void config_disk_update(struct config_disk *disk, const struct config_disk *from);
 
 #endif

@@ -17,8 +17,11 @@ int config_check_workers(struct config_document *doc, const struct config_raw *r
 int config_check_disk(struct config_document *doc, const struct config_raw *raw, unsigned index,
 		      struct config_disk *disk, struct error *err);
 
-/* What no two disks may share: names, sockets, and an image unless all only read it. */
-int config_check_unique(struct config_document *doc, const struct config *config, struct error *err);
+/*
+ * What no two disks may share: names, sockets, and an image unless all only
+ * read it. With look, whatever they are called.
+ */
+int config_check_unique(struct config_document *doc, const struct config *config, bool look, struct error *err);
 
 /* config_limits.c: who may connect, which overrides what *access says already, also to the RPC socket; and what a disk
  * may take up. */

@@ -27,7 +27,7 @@ struct config_disk *config_disk_copy(const struct config_disk *from)
 
 	if (!disk)
 		return NULL;
-	*disk = *from;
+	memcpy(disk, from, sizeof(*disk));
 	each_string(disk, strings, &count);
 	for (unsigned i = 0; i < count; i++) {
 		if (!*strings[i])
@@ -52,4 +52,54 @@ void config_disk_free(struct config_disk *disk)
 	for (unsigned i = 0; i < count; i++)
 		free((char *)*strings[i]);
 	free(disk);
+}
+
+/* Only what can be compared byte by byte, with what lies between the members. */
+static void strip(struct config_disk *disk)
+{
+	const char **strings[MAX_STRINGS];
+	unsigned count;
+
+	each_string(disk, strings, &count);
+	for (unsigned i = 0; i < count; i++)
+		*strings[i] = NULL;
+	disk->socket_fd = disk->image_fd = -1;
+}
+
+bool config_disk_same(const struct config_disk *a, const struct config_disk *b)
+{
+	const char **a_strings[MAX_STRINGS], **b_strings[MAX_STRINGS];
+	struct config_disk a_copy, b_copy;
+	unsigned count;
+
+	memcpy(&a_copy, a, sizeof(*a));
+	memcpy(&b_copy, b, sizeof(*b));
+	each_string(&a_copy, a_strings, &count);
+	each_string(&b_copy, b_strings, &count);
+	for (unsigned i = 0; i < count; i++) {
+		const char *one = *a_strings[i], *other = *b_strings[i];
+
+		if (!one != !other || (one && strcmp(one, other) != 0))
+			return false;
+	}
+	strip(&a_copy);
+	strip(&b_copy);
+	return memcmp(&a_copy, &b_copy, sizeof(a_copy)) == 0;
+}
+
+void config_disk_update(struct config_disk *disk, const struct config_disk *from)
+{
+	const char **old[MAX_STRINGS], **new[MAX_STRINGS];
+	const int socket_fd = disk->socket_fd, image_fd = disk->image_fd;
+	struct config_disk copy;
+	unsigned count;
+
+	memcpy(&copy, from, sizeof(copy));
+	each_string(disk, old, &count);
+	each_string(&copy, new, &count);
+	for (unsigned i = 0; i < count; i++)
+		*new[i] = *old[i];
+	memcpy(disk, &copy, sizeof(copy));
+	disk->socket_fd = socket_fd;
+	disk->image_fd = image_fd;
 }

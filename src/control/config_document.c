@@ -44,6 +44,8 @@ static int error_at(const struct config_document *doc, size_t line, struct error
 	const char *tail = doc->path + (length > SHOWN_PATH ? length - SHOWN_PATH : 0);
 	const char *dots = length > SHOWN_PATH ? "..." : "";
 
+	if (!length)
+		return error_set(err, code, "%s", text);
 	if (line)
 		return error_set(err, code, "%s%s:%zu: %s", dots, tail, line, text);
 	return error_set(err, code, "%s%s: %s", dots, tail, text);
@@ -283,15 +285,10 @@ static int build_tree(struct config_document *doc, struct error *err)
 	return ret;
 }
 
-int config_document_load(const char *path, struct config_document *doc, struct error *err)
+static int parse(struct config_document *doc, struct error *err)
 {
-	int ret;
+	int ret = refuse_tag_directives(doc, err);
 
-	memset(doc, 0, sizeof(*doc));
-	doc->path = path;
-	ret = read_file(doc, err);
-	if (ret == 0)
-		ret = refuse_tag_directives(doc, err);
 	if (ret == 0)
 		ret = scan_events(doc, err);
 	if (ret == 0)
@@ -299,6 +296,32 @@ int config_document_load(const char *path, struct config_document *doc, struct e
 	if (ret == 0 && !config_document_root(doc))
 		ret = error_at(doc, 1, err, -EINVAL, "is empty: expected at least a list of \"disks\"");
 	return ret;
+}
+
+int config_document_load(const char *path, struct config_document *doc, struct error *err)
+{
+	int ret;
+
+	memset(doc, 0, sizeof(*doc));
+	doc->path = path;
+	ret = read_file(doc, err);
+	return ret < 0 ? ret : parse(doc, err);
+}
+
+int config_document_parse(const char *text, size_t length, struct config_document *doc, struct error *err)
+{
+	memset(doc, 0, sizeof(*doc));
+	doc->path = "";
+	if (length > CONFIG_MAX_FILE_SIZE)
+		return error_set(err, -EFBIG, "a configuration of %zu bytes is too large: expected at most %zu", length,
+				 CONFIG_MAX_FILE_SIZE);
+	doc->text = malloc(length + 1);
+	if (!doc->text)
+		return error_set(err, -ENOMEM, "out of memory for the configuration");
+	memcpy(doc->text, text, length);
+	doc->text[length] = '\0';
+	doc->length = length;
+	return parse(doc, err);
 }
 
 void config_document_free(struct config_document *doc)

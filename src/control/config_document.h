@@ -19,7 +19,7 @@
  * by libcyaml, and asked again for the line when a value makes no sense.
  */
 struct config_document {
-	const char *path; /* as the user wrote it; the caller's */
+	const char *path; /* as the user wrote it; the caller's. "": it is no file, messages name no place in it */
 	char *text;       /* the file, NUL-terminated */
 	size_t length;
 	yaml_document_t tree;
@@ -36,6 +36,9 @@ struct config_document {
  * characters. Call config_document_free() also after a failure.
  */
 int config_document_load(const char *path, struct config_document *doc, struct error *err);
+
+/* The same of length bytes of text, which is copied. */
+int config_document_parse(const char *text, size_t length, struct config_document *doc, struct error *err);
 void config_document_free(struct config_document *doc);
 
 yaml_node_t *config_document_root(struct config_document *doc);

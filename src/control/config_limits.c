@@ -19,8 +19,10 @@
 
 void config_limits_defaults(struct config_disk *disk)
 {
-	disk->access = (struct listener_access){.mode = -1};
-	disk->limits = (struct vhost_limits){.memory = DEFAULT_MEMORY, .regions = DEFAULT_REGIONS};
+	/* One by one, so that what lies between the members stays zero: config_disk_same() looks at all of it. */
+	disk->access.mode = -1;
+	disk->limits.memory = DEFAULT_MEMORY;
+	disk->limits.regions = DEFAULT_REGIONS;
 	disk->connection_rate = DEFAULT_RATE;
 	disk->policy.in_flight_max = DEFAULT_IN_FLIGHT;
 }

@@ -109,7 +109,7 @@ static int compare(struct config_document *doc, const struct config *config, con
 	return 0;
 }
 
-int config_check_unique(struct config_document *doc, const struct config *config, struct error *err)
+int config_check_unique(struct config_document *doc, const struct config *config, bool look, struct error *err)
 {
 	struct identities identities;
 	int ret = 0;
@@ -119,8 +119,10 @@ int config_check_unique(struct config_document *doc, const struct config *config
 	if (!identities.file || !identities.socket)
 		ret = error_set(err, -ENOMEM, "out of memory for %u disks", config->disk_count);
 	for (unsigned i = 0; i < config->disk_count && ret == 0; i++) {
-		identities.file[i] = identity_of_file(config->disks[i].file);
-		identities.socket[i] = identity_of_socket(config->disks[i].socket);
+		if (look) {
+			identities.file[i] = identity_of_file(config->disks[i].file);
+			identities.socket[i] = identity_of_socket(config->disks[i].socket);
+		}
 		for (unsigned j = 0; j < i && ret == 0; j++)
 			ret = compare(doc, config, &identities, j, i, err);
 	}

@@ -5,7 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-struct fleet_disk *fleet_add(struct fleet *fleet, const struct config_disk *config)
+static void free_member(struct fleet_disk *member)
+{
+	config_disk_free(member->config);
+	json_decref(member->tree);
+	free(member);
+}
+
+struct fleet_disk *fleet_add(struct fleet *fleet, const struct config_disk *config, const json_t *tree)
 {
 	struct fleet_disk *member = calloc(1, sizeof(*member)), **link = &fleet->first;
 
@@ -13,8 +20,9 @@ struct fleet_disk *fleet_add(struct fleet *fleet, const struct config_disk *conf
 		return NULL;
 	member->disk.closed = true;
 	member->config = config_disk_copy(config);
-	if (!member->config) {
-		free(member);
+	member->tree = json_deep_copy(tree);
+	if (!member->config || !member->tree) {
+		free_member(member);
 		return NULL;
 	}
 	member->disk.config = member->config;
@@ -28,7 +36,7 @@ struct fleet_disk *fleet_add(struct fleet *fleet, const struct config_disk *conf
 int fleet_fill(struct fleet *fleet, const struct config *config, struct error *err)
 {
 	for (unsigned i = 0; i < config->disk_count; i++) {
-		if (!fleet_add(fleet, &config->disks[i]))
+		if (!fleet_add(fleet, &config->disks[i], json_array_get(json_object_get(config->tree, "disks"), i)))
 			return error_set(err, -ENOMEM, "no memory for %u disks", config->disk_count);
 	}
 	return 0;
@@ -42,8 +50,7 @@ void fleet_forget(struct fleet *fleet, struct fleet_disk *member)
 		link = &(*link)->next;
 	*link = member->next;
 	fleet->count--;
-	config_disk_free(member->config);
-	free(member);
+	free_member(member);
 }
 
 void fleet_clear(struct fleet *fleet)

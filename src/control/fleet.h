@@ -21,6 +21,7 @@
 struct fleet_disk {
 	struct fleet_disk *next; /* in the order of the configuration, later ones at the end */
 	struct config_disk *config;
+	json_t *tree;     /* of it, as it was written (config.tree): what is written back */
 	struct disk disk; /* disk.closed: it failed to open, or is gone */
 	bool failed;
 	bool paused;  /* by an operator */
@@ -32,8 +33,8 @@ struct fleet {
 	unsigned count;
 };
 
-/* A member at the end with a copy of config and a closed disk. NULL: no memory. */
-struct fleet_disk *fleet_add(struct fleet *fleet, const struct config_disk *config);
+/* A member at the end with copies of config and tree, and a closed disk. NULL: no memory. */
+struct fleet_disk *fleet_add(struct fleet *fleet, const struct config_disk *config, const json_t *tree);
 
 /* Each of config's disks. 0 or -ENOMEM with err set; fleet_clear() is next in either case. */
 int fleet_fill(struct fleet *fleet, const struct config *config, struct error *err);

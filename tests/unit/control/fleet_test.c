@@ -13,10 +13,12 @@ static struct fleet_disk *add(struct fleet *fleet, const char *name)
 {
 	char text[32];
 	struct config_disk config = {.name = text, .socket = text, .file = text, .access = {.owner = text}};
+	json_t *tree = json_pack("{s:s}", "name", name);
 	struct fleet_disk *member;
 
 	strcpy(text, name);
-	member = fleet_add(fleet, &config);
+	member = fleet_add(fleet, &config, tree);
+	json_decref(tree);
 	assert_non_null(member);
 	/* The member has strings of its own. */
 	memset(text, 'x', sizeof(text) - 1);
@@ -33,6 +35,7 @@ static void check_names(const struct fleet *fleet, const char *const *names)
 		assert_string_equal(member->config->name, names[count]);
 		assert_string_equal(member->config->socket, names[count]);
 		assert_string_equal(member->config->access.owner, names[count]);
+		assert_string_equal(json_string_value(json_object_get(member->tree, "name")), names[count]);
 	}
 	assert_null(member);
 	assert_int_equal(fleet->count, count);
