@@ -9,6 +9,7 @@
 #include "check.h"
 #include "control/config.h"
 #include "control/daemon.h"
+#include "control/http.h"
 #include "exit_status.h"
 #include "options.h"
 
@@ -115,7 +116,7 @@ int main(int argc, char **argv)
 		break;
 	case OPTIONS_VERSION:
 		sandbox_describe_build(build, sizeof(build));
-		printf("straitd " STRAIT_VERSION "\n%s\n", build);
+		printf("straitd " STRAIT_VERSION "\n%s\n%s\n", build, http_describe_build());
 		break;
 	case OPTIONS_HELP:
 		options_print_help();

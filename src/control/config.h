@@ -78,6 +78,7 @@ struct config {
 	char *rpc_socket;     /* where straitd is controlled by JSON-RPC; NULL: nowhere */
 	struct listener_access rpc_access;
 	char *rpc_admin_group; /* whose members may change something, by name or number; NULL: none's */
+	char *http_listen;     /* where HTTP is served, see http_address.h; NULL: nowhere */
 	int log_level;         /* enum log_level; 0 where the file does not say */
 	uint32_t poll_max_us;  /* longest time a worker looks for work before it sleeps; default 20, 0 never polls */
 	struct config_disk *disks;

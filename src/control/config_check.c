@@ -7,6 +7,7 @@
 
 #include "base/cpus.h"
 #include "control/config_take.h"
+#include "control/http_address.h"
 
 #define LONGEST_POLL_MAX_US 1000000 /* a second: beyond it a worker might as well never sleep */
 
@@ -134,6 +135,9 @@ int config_check_workers(struct config_document *doc, const struct config_raw *r
 	config->upgrade_socket = raw->upgrade_socket;
 	if (raw->upgrade_socket && config_socket_path_ok(raw->upgrade_socket, &expected) < 0)
 		return config_take_refuse(&taker, "upgrade-socket", raw->upgrade_socket, "%s", expected);
+	config->http_listen = raw->http_listen;
+	if (raw->http_listen && http_address_check(raw->http_listen, &expected) < 0)
+		return config_take_refuse(&taker, "http-listen", raw->http_listen, "%s", expected);
 	config->access = (struct listener_access){.mode = -1};
 	ret = config_check_access(&taker, &raw->access, &config->access);
 	if (ret == 0)

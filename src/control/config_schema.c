@@ -165,6 +165,7 @@ static const cyaml_schema_field_t root_fields[] = {
 	OPTIONAL_TEXT("rpc-socket-group", struct config_raw, rpc_access.group),
 	OPTIONAL_TEXT("rpc-socket-mode", struct config_raw, rpc_access.mode),
 	OPTIONAL_TEXT("rpc-admin-group", struct config_raw, rpc_admin_group),
+	OPTIONAL_TEXT("http-listen", struct config_raw, http_listen),
 	CYAML_FIELD_SEQUENCE("disks", CYAML_FLAG_POINTER, struct config_raw, disks, &disk_schema, 1, CONFIG_MAX_DISKS),
 	CYAML_FIELD_END,
 };

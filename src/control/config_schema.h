@@ -79,6 +79,7 @@ struct config_raw {
 	char *rpc_socket;
 	struct config_raw_access rpc_access;
 	char *rpc_admin_group;
+	char *http_listen;
 	struct config_raw_disk *disks;
 	uint32_t disks_count;
 };

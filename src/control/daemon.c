@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/memguard.h"
 #include "control/daemon_parts.h"
+#include "control/http_address.h"
 #include "control/notify.h"
 #include "control/stats.h"
 #include "control/sweeper.h"
@@ -143,16 +144,18 @@ static int start_sweeper(struct daemon *daemon, struct error *err)
 
 	if (config->sandbox.mode == SANDBOX_OFF)
 		return 0;
-	/* The last ones are for upgrades and RPC. Those of a predecessor will be ours, but not one that came without a
-	 * path. */
-	daemon->socket_paths = calloc(config->disk_count + 2, sizeof(*daemon->socket_paths));
+	/* The last ones are for upgrades, RPC and HTTP. Those of a predecessor will be ours, but not one that came
+	 * without a path. */
+	daemon->socket_paths = calloc(config->disk_count + 3, sizeof(*daemon->socket_paths));
 	if (!daemon->socket_paths)
 		return error_set(err, -ENOMEM, "no memory for %u disks", config->disk_count);
 	for (unsigned i = 0; i < config->disk_count; i++)
 		daemon->socket_paths[i] = config->disks[i].socket;
 	daemon->socket_paths[config->disk_count] = config->upgrade_socket;
 	daemon->socket_paths[config->disk_count + 1] = config->rpc_socket;
-	return sweeper_start(daemon->socket_paths, config->disk_count + 2, err);
+	if (config->http_listen)
+		daemon->socket_paths[config->disk_count + 2] = http_address_path(config->http_listen);
+	return sweeper_start(daemon->socket_paths, config->disk_count + 3, err);
 }
 
 static void log_sandbox(const struct daemon *daemon, const struct sandbox *sandbox)
@@ -175,6 +178,7 @@ static void handed_over(struct upgrade_server *server, pid_t successor)
 	daemon->handed_over = true;
 	daemon->stopping = true;
 	daemon_close_rpc(daemon);
+	daemon_close_http(daemon);
 }
 
 static int wait_for_successors(struct daemon *daemon, int socket, struct error *err)
@@ -192,6 +196,7 @@ static void become_ready(struct daemon *daemon)
 	if (daemon_serve_rpc(daemon, &err) < 0)
 		log_error("%s; there is no RPC", err.text);
 	daemon->watchdog = watchdog_start(&daemon->loop, &daemon->placement, &daemon->mailbox);
+	daemon_start_http(daemon);
 	daemon_report_status(daemon, "READY=1\n");
 }
 
@@ -229,6 +234,8 @@ static int start(struct daemon *daemon, struct sandbox *sandbox, struct error *e
 		ret = wait_for_successors(daemon, -1, err);
 	if (ret == 0)
 		ret = daemon_open_rpc(daemon, err);
+	if (ret == 0)
+		daemon_open_http(daemon);
 	if (ret == 0 && sandbox->options.mode == SANDBOX_REQUIRED && !placement_rings_restricted(&daemon->placement))
 		ret = error_set(err, -EOPNOTSUPP,
 				"sandbox: this kernel does not restrict an io_uring, which is required");
@@ -326,6 +333,7 @@ static int run(struct daemon *daemon, struct error *err)
 	if (ret < 0 && daemon->taking)
 		upgrade_client_give_up(daemon->taking, err->text);
 	daemon_close_rpc(daemon);
+	daemon_close_http(daemon);
 	upgrade_server_close(&daemon->upgrades);
 	sweeper_stop();
 	free(daemon->socket_paths);
@@ -340,8 +348,12 @@ static int run(struct daemon *daemon, struct error *err)
 
 int daemon_run(struct config *config, const struct daemon_upgrade *upgrade, struct error *err)
 {
-	struct daemon daemon = {
-		.config = config, .signals.fd = -1, .lost_memory.fd = -1, .upgraded = upgrade, .owner = geteuid()};
+	struct daemon daemon = {.config = config,
+				.signals.fd = -1,
+				.lost_memory.fd = -1,
+				.http_fd = -1,
+				.upgraded = upgrade,
+				.owner = geteuid()};
 	int ret = 0;
 
 	daemon.host = (struct disk_host){.loop = &daemon.loop,

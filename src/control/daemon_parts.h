@@ -16,6 +16,7 @@
  *   daemon.c        its life: begin, event loop, end
  *   daemon_rpc.c    its RPC server
  *   daemon_disks.c  its disks: open, close, forget, tell how many there are
+ *   daemon_http.c   what it serves by HTTP
  */
 struct daemon {
 	struct config *config; /* what it was started with; of disks, the fleet has what counts */
@@ -35,6 +36,8 @@ struct daemon {
 	bool handed_over; /* another process is the service now */
 
 	struct rpc_server rpc;
+	struct http *http; /* NULL: none */
+	int http_fd;       /* that it listens on; -1: none */
 
 	struct upgrade_server upgrades;        /* of us, by a successor */
 	struct upgrade_client *taking;         /* the upgrade of our predecessor under way; NULL: none */
@@ -70,5 +73,14 @@ void daemon_report_status(const struct daemon *daemon, const char *prefix);
 /* disk_host.changed() and settled() */
 void daemon_disks_changed(struct disk_host *host);
 void daemon_disk_settled(struct disk_host *host, struct disk *disk);
+
+/* daemon_http.c */
+
+/* With rights: open what is configured. */
+void daemon_open_http(struct daemon *daemon);
+
+/* Serve from here on. */
+void daemon_start_http(struct daemon *daemon);
+void daemon_close_http(struct daemon *daemon);
 
 #endif

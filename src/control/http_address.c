@@ -82,6 +82,14 @@ int http_address_parse(const char *text, struct sockaddr_storage *address, sockl
 	return 0;
 }
 
+int http_address_check(const char *text, const char **expected)
+{
+	struct sockaddr_storage address;
+	socklen_t length;
+
+	return http_address_parse(text, &address, &length, expected);
+}
+
 /* Where a predecessor has just ended, its connections keep the port for a minute: that must not keep us away. */
 static int open_port(const char *text, const struct sockaddr_storage *address, socklen_t length, struct error *err)
 {
@@ -89,7 +97,10 @@ static int open_port(const char *text, const struct sockaddr_storage *address, s
 	int fd = socket(address->ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0), ret;
 
 	if (fd < 0)
-		return error_set(err, -errno, "http-listen: %s: %s", text, strerror(errno));
+		return error_set(err, -errno, "http-listen: %s: %s%s", text, strerror(errno),
+				 errno == EAFNOSUPPORT ? ": systemd's unit allows no network without the drop-in "
+							 "http.conf, see straitd(8)"
+						       : "");
 	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 	if (bind(fd, (const struct sockaddr *)address, length) == 0 && listen(fd, BACKLOG) == 0)
 		return fd;

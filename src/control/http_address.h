@@ -19,6 +19,9 @@
  */
 int http_address_parse(const char *text, struct sockaddr_storage *address, socklen_t *length, const char **expected);
 
+/* The same, short of the address. */
+int http_address_check(const char *text, const char **expected);
+
 /* The path of a unix socket, NULL of the others. */
 const char *http_address_path(const char *text);
 

@@ -42,6 +42,21 @@ def test_unit_starts_what_is_there(unit, build_dir):
     assert "WatchdogSec" in settings
 
 
+def test_unit_takes_the_drop_in_for_http(root, build_dir, tmp_path):
+    """It adds the network of this machine to what the unit allows."""
+    if not shutil.which("systemd-analyze"):
+        pytest.skip("systemd-analyze is not installed")
+    drop_in = (root / "packaging" / "systemd" / "http.conf").read_text(encoding="utf-8")
+    path = tmp_path / "straitd.service"
+    path.write_text((build_dir / "packaging" / "straitd.service").read_text(encoding="utf-8") + drop_in, encoding="utf-8")
+    result = subprocess.run(["systemd-analyze", "security", "--offline=true", str(path)], capture_output=True, text=True)
+    if "unrecognized option" in result.stderr:
+        pytest.skip("this systemd-analyze cannot look at a unit file that is not loaded (needs systemd 250)")
+    assert "Service may allocate Internet sockets" in result.stdout
+    assert "Service may allocate exotic sockets" not in result.stdout
+    assert "allow list with only localhost entries" in result.stdout
+
+
 @pytest.mark.parametrize("unit", UNITS)
 def test_unit_is_hardened(unit, build_dir, tmp_path):
     """What systemd itself thinks of what the service may do: 10 is everything, 0 nothing."""

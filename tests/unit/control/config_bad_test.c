@@ -57,6 +57,11 @@ static const struct bad cases[] = {
 	/* keys */
 	{"upgrade-socket: \"\"\n" GOOD_DISK, 1, {"upgrade-socket", "expected the path of a socket"}},
 	{"upgrade-socket: /" X64 X64 "\n" GOOD_DISK, 1, {"upgrade-socket", "at most 107 bytes"}},
+	{"http-listen: 0.0.0.0:80\n" GOOD_DISK,
+	 1,
+	 {"http-listen", "0.0.0.0:80", "127.0.0.1:PORT", "neither encryption"}},
+	{"http-listen: 127.0.0.1\n" GOOD_DISK, 1, {"http-listen", "127.0.0.1:PORT"}},
+	{"http-listen: \"unix:\"\n" GOOD_DISK, 1, {"http-listen", "expected the path of a socket"}},
 	{"wrokers: 2\n" GOOD_DISK, 1, {"\"wrokers\"", "did you mean \"workers\"", "worker-cpus, poll-max-us"}},
 	{GOOD_DISK "    quees: 4\n", 5, {"disks[0]", "\"quees\"", "did you mean \"queues\"", "queue-size-max"}},
 	{GOOD_DISK "    readonly: true\n", 5, {"\"readonly\"", "did you mean \"read-only\""}},
