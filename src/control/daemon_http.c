@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "control/http.h"
 #include "control/http_address.h"
+#include "control/rpc_schema.h"
 #include "control/upgrade_client.h"
 
 /*
@@ -33,6 +34,9 @@ void daemon_open_http(struct daemon *daemon)
 	daemon->http_fd = -1;
 	if (!where)
 		return;
+	/* As in daemon_open_rpc(). */
+	json_object_seed(0);
+	rpc_schema();
 	daemon->http_fd = inherited(daemon);
 	if (daemon->http_fd < 0 && http_is_built())
 		daemon->http_fd = http_address_open(where, &daemon->config->access, &err);

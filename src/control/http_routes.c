@@ -7,6 +7,9 @@
 #include <strings.h>
 
 #include "control/dashboard.h"
+#include "control/http_api.h"
+
+#define API_PREFIX "/api/v1/"
 
 struct http_body *http_body_new(void *data, size_t length, void (*release)(void *data))
 {
@@ -54,10 +57,18 @@ bool http_host_allowed(const char *host)
 	return false;
 }
 
+static bool is_api(const struct http_request *request)
+{
+	return strncmp(request->path, API_PREFIX, strlen(API_PREFIX)) == 0;
+}
+
 void http_answer_error(const struct http_request *request, unsigned status, const char *sentence,
 		       struct http_answer *answer)
 {
-	(void)request;
+	if (is_api(request)) {
+		http_api_error(status, sentence, answer);
+		return;
+	}
 	*answer = (struct http_answer){.status = status,
 				       .type = "text/plain; charset=utf-8",
 				       .body = http_body_new(strdup(sentence), strlen(sentence), free)};
@@ -87,7 +98,10 @@ void http_route(struct daemon *daemon, const struct http_request *request, struc
 				  answer);
 		return;
 	}
-	(void)daemon;
+	if (is_api(request)) {
+		http_api(daemon, request->path + strlen(API_PREFIX), request, answer);
+		return;
+	}
 	if (request->path[0] == '/' && answer_file(request->path + 1, answer))
 		return;
 	http_answer_error(request, 404, "there is nothing of this name: expected /, /metrics or /api/v1/METHOD",
