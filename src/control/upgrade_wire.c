@@ -142,6 +142,8 @@ static void find_places(struct blk_counters *device, struct queue_counters *queu
 		&queues->kicks,
 		&queues->calls,
 		&queues->broken,
+		&queues->held,
+		&queues->held_ns,
 	};
 
 	_Static_assert(sizeof(counters) / sizeof(counters[0]) <= UPGRADE_COUNTERS, "there are so many places");

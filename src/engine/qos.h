@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "engine/qos_bucket.h"
 #include "storage/storage.h"
 
@@ -91,6 +92,12 @@ struct qos_refusal {
 	bool direction_only; /* requests of the other direction may pass */
 };
 
+/* The time that all of this is told. */
+static inline qos_time qos_now(void)
+{
+	return QOS_NS(clock_ticks_to_ns(clock_ticks()));
+}
+
 /* Control thread. No limits, no parent. */
 void qos_node_init(struct qos_node *node, qos_time now);
 
@@ -115,6 +122,12 @@ bool qos_admit(struct qos_node *disk, const struct qos_cost *cost, qos_time now,
 
 /* Any worker. Its cost is taken whatever the limits are; others wait for it. */
 void qos_charge(struct qos_node *disk, const struct qos_cost *cost, qos_time now);
+
+/* Any worker. There is a limit on what is under way. */
+static inline bool qos_node_is_capped(const struct qos_node *disk)
+{
+	return __atomic_load_n(&disk->cap, __ATOMIC_RELAXED) != 0;
+}
 
 /* Any worker. So many more requests of the disk are under way, or wait; or fewer. */
 void qos_count_under_way(struct qos_node *disk, int more);

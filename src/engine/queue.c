@@ -27,7 +27,8 @@ void request_set_state(struct request *request, enum request_state state)
 {
 	static const uint8_t next[REQUEST_STATE_COUNT] = {
 		[REQUEST_FREE] = 1 << REQUEST_PARSED,
-		[REQUEST_PARSED] = 1 << REQUEST_SUBMITTED | 1 << REQUEST_DONE,
+		[REQUEST_PARSED] = 1 << REQUEST_SUBMITTED | 1 << REQUEST_HELD | 1 << REQUEST_DONE,
+		[REQUEST_HELD] = 1 << REQUEST_SUBMITTED,
 		[REQUEST_SUBMITTED] = 1 << REQUEST_SUBMITTED | 1 << REQUEST_DONE,
 		[REQUEST_DONE] = 1 << REQUEST_FREE,
 	};
@@ -143,7 +144,9 @@ int queue_start(struct queue *queue, struct worker *worker, const struct queue_s
 	}
 	queue->worker = worker;
 	queue->thread = worker_storage_thread(worker);
-	queue->in_flight = 0;
+	queue->in_flight = queue->held_now = 0;
+	memset(queue->held, 0, sizeof(queue->held));
+	queue->held_both = false;
 	queue->quota = setup->quota;
 	queue->leaving = QUEUE_STAYS;
 	queue->broken_said = queue->full_said = queue->kick_armed = queue->kick_cancelled = queue->move_pending = false;
@@ -383,7 +386,7 @@ void queue_flush(struct queue *queue)
 	else if (!queue->calls.held)
 		return;
 	queue->given_back = 0;
-	if (!queue->calls.max_time || call_policy_due(&queue->calls, clock_ticks(), given_back, queue->in_flight))
+	if (!queue->calls.max_time || call_policy_due(&queue->calls, clock_ticks(), given_back, queue_under_way(queue)))
 		call(queue);
 }
 
@@ -397,6 +400,8 @@ void queue_release_call(struct queue *queue)
 
 void request_submit(struct request *request)
 {
+	if (__builtin_expect(__atomic_load_n(&request->queue->limited, __ATOMIC_RELAXED), 0) && !queue_admit(request))
+		return;
 	request_set_state(request, REQUEST_SUBMITTED);
 	storage_submit(request->queue->storage, request->queue->thread, &request->io);
 }
@@ -406,6 +411,10 @@ void request_done(struct request *request, uint32_t written)
 	struct queue *queue = request->queue;
 
 	request_set_state(request, REQUEST_DONE);
+	if (__builtin_expect(request->under_way, 0)) {
+		request->under_way = false;
+		qos_count_under_way(queue->qos, -1);
+	}
 	virtq_push(&queue->vq, &request->chain, written);
 	QUEUE_COUNT(queue->counters.requests, 1);
 	request_set_state(request, REQUEST_FREE);

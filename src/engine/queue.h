@@ -11,6 +11,7 @@
 #include "engine/call_policy.h"
 #include "engine/mailbox.h"
 #include "engine/poll_policy.h"
+#include "engine/qos.h"
 #include "engine/request.h"
 #include "virtio/virtq.h"
 
@@ -28,6 +29,8 @@ struct queue_counters {
 	uint64_t moves;    /* to another worker */
 	uint64_t moves_given_up;
 	uint64_t move_pause_max_ns; /* longest time a move kept it from being looked at */
+	uint64_t held;              /* requests that had to wait for a limit */
+	uint64_t held_ns;           /* and how long those that have passed did, together */
 };
 
 #define QUEUE_COUNT(counter, by)                                                                                       \
@@ -60,6 +63,11 @@ enum queue_leaving {
 	QUEUE_MOVES, /* to another worker */
 };
 
+/* Requests that wait for their disk's limits, oldest first, linked by io.next. */
+struct queue_held {
+	struct request *first, *last;
+};
+
 struct queue_setup {
 	struct virtq_setup ring;
 	int kick_fd, call_fd, err_fd; /* become the queue's, also on failure; each may be -1 */
@@ -78,6 +86,10 @@ struct queue {
 	const char *name; /* the disk's, for the log */
 	unsigned index;   /* of the device's queues */
 	struct queue_policy policy;
+	struct qos_node *qos; /* its disk's; NULL: it has none */
+
+	/* the control thread's, at any time, relaxed */
+	bool limited; /* qos is to be asked */
 
 	/* the worker's while it runs */
 	struct virtq vq;
@@ -87,6 +99,10 @@ struct queue {
 	struct virtq_range *ranges;    /* the same, where a dirty log is kept; else NULL */
 	struct queue *next;            /* of its worker */
 	uint32_t in_flight;            /* may be read by anyone, as the counters */
+	uint32_t held_now;             /* the same; of those in flight */
+	struct queue_held held[QOS_DIRECTION_COUNT];
+	qos_time held_until; /* none of them can pass before */
+	bool held_both;      /* what refused the first of them holds either direction back */
 	int kick_fd, call_fd, err_fd;
 	enum queue_leaving leaving;
 	bool broken_said;
@@ -161,8 +177,26 @@ static inline bool queue_is_full(const struct queue *queue)
 	return queue->policy.in_flight_max && queue->in_flight >= queue->policy.in_flight_max;
 }
 
+/* Worker: requests that a storage has. */
+static inline uint32_t queue_under_way(const struct queue *queue)
+{
+	return queue->in_flight - queue->held_now;
+}
+
 /* Worker: take what the driver has made available, up to a batch. True where there was something. */
 bool queue_take(struct queue *queue);
+
+/*
+ * queue_held.c, worker: submit held requests that may pass now, up to a batch.
+ * True where there were any. A queue that stops lets all of them pass, and its
+ * disk pays for it later: a front end that waits for GET_VRING_BASE stands
+ * still, and could do so for minutes at one request a second. One that moves
+ * takes them along.
+ */
+bool queue_release_held(struct queue *queue);
+
+/* Worker: whether a request that is about to be submitted for the first time may be. False: it is held. */
+bool queue_admit(struct request *request);
 
 /* Worker: publish what is done and call the driver if it wants that and the call need not be held back. */
 void queue_flush(struct queue *queue);

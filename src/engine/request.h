@@ -2,6 +2,7 @@
 #ifndef STRAIT_ENGINE_REQUEST_H
 #define STRAIT_ENGINE_REQUEST_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "storage/storage.h"
@@ -13,7 +14,9 @@
  *
  *   state      who has it               next
  *   FREE       nobody                   PARSED
- *   PARSED     the device               SUBMITTED, DONE (answered without I/O)
+ *   PARSED     the device               SUBMITTED, HELD, DONE (answered without I/O)
+ *   HELD       its queue, until limits  SUBMITTED
+ *              let it pass
  *   SUBMITTED  a storage back end       SUBMITTED (next part of it), DONE
  *   DONE       its queue, to be given   FREE
  *              back to the driver
@@ -21,6 +24,7 @@
 enum request_state {
 	REQUEST_FREE,
 	REQUEST_PARSED,
+	REQUEST_HELD,
 	REQUEST_SUBMITTED,
 	REQUEST_DONE,
 	REQUEST_STATE_COUNT,
@@ -33,6 +37,8 @@ struct request {
 	struct queue *queue;
 	struct virtq_chain chain; /* its head is the request's place in the queue's pool */
 	uint8_t state;            /* enum request_state */
+	bool under_way;           /* counted as such by its disk's qos_node */
+	uint64_t held_since;      /* ticks */
 };
 
 static inline struct request *request_of(struct storage_io *io)

@@ -15,7 +15,8 @@
 #include "base/log.h"
 #include "storage/bounce.h"
 
-#define RING_ENTRIES 512
+#define RING_ENTRIES   512
+#define TIMER_SLACK_NS 1000
 
 const struct worker_counters *worker_counters(const struct worker *worker)
 {
@@ -40,6 +41,21 @@ struct storage_thread *worker_storage_thread(struct worker *worker)
 void worker_post(struct worker *worker, struct mailbox_message *message)
 {
 	mailbox_post(&worker->mailbox, message);
+}
+
+static void run_ask_again(struct mailbox_message *message)
+{
+	struct worker *worker = (struct worker *)((char *)message - offsetof(struct worker, ask_again));
+
+	/* Before looking: what changes from here on has another message. */
+	__atomic_store_n(&worker->ask_again_pending, false, __ATOMIC_SEQ_CST);
+	worker_look_at_held(worker);
+}
+
+void worker_ask_again(struct worker *worker)
+{
+	if (!__atomic_exchange_n(&worker->ask_again_pending, true, __ATOMIC_SEQ_CST))
+		worker_post(worker, &worker->ask_again);
 }
 
 bool worker_is_current(const struct worker *worker)
@@ -99,6 +115,8 @@ static int worker_set_up(struct worker *worker)
 
 	snprintf(name, sizeof(name), "worker-%u", worker->options.index);
 	prctl(PR_SET_NAME, name);
+	/* A held request is due at a time: by default the kernel may be 50 us late. */
+	prctl(PR_SET_TIMERSLACK, TIMER_SLACK_NS);
 	if (worker->options.cpus) {
 		ret = pthread_setaffinity_np(pthread_self(), sizeof(cpu_set_t), worker->options.cpus);
 		if (ret)
@@ -188,6 +206,7 @@ struct worker *worker_create(const struct worker_options *options, struct error 
 		worker->report.run = run_report;
 		worker->report_ticks = clock_ns_to_ticks(options->report_ms * 1000000ull);
 	}
+	worker->ask_again.run = run_ask_again;
 	sem_init(&worker->ready, 0, 0);
 	if (mailbox_init(&worker->mailbox) < 0) {
 		error_set(err, -errno, "a worker's eventfd cannot be created: %s", strerror(errno));

@@ -60,6 +60,9 @@ void worker_destroy(struct worker *worker);
 /* Any thread: have a message run on the worker. */
 void worker_post(struct worker *worker, struct mailbox_message *message);
 
+/* Any thread: limits have changed, so that held requests may be due earlier than they were. */
+void worker_ask_again(struct worker *worker);
+
 /* The calling thread is this worker's. */
 bool worker_is_current(const struct worker *worker);
 

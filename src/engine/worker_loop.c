@@ -77,8 +77,10 @@ static bool turn(struct worker *worker)
 
 	found |= collect_posted(worker);
 	for (struct queue *queue = worker->queues; queue; queue = queue->next) {
+		if (__builtin_expect(queue->held_now, 0))
+			found |= queue_release_held(queue);
 		found |= queue_take(queue);
-		if (queue->in_flight && storage_needs_poll(queue->storage))
+		if (queue_under_way(queue) && storage_needs_poll(queue->storage))
 			found |= storage_poll(queue->storage, &worker->thread) > 0;
 	}
 	enter(worker);
@@ -91,7 +93,7 @@ static bool turn(struct worker *worker)
 static bool anything_in_flight(const struct worker *worker)
 {
 	for (const struct queue *queue = worker->queues; queue; queue = queue->next) {
-		if (queue->in_flight)
+		if (queue_under_way(queue))
 			return true;
 	}
 	return false;
@@ -105,13 +107,43 @@ static bool prepare_sleep(struct worker *worker)
 		worker->mailbox_armed = true;
 	}
 	for (struct queue *queue = worker->queues; queue; queue = queue->next) {
-		if (queue->in_flight && storage_needs_poll(queue->storage))
+		if (queue_under_way(queue) && storage_needs_poll(queue->storage))
 			return false;
 		if (queue->leaving == QUEUE_STAYS && !queue->broken_said && !queue_is_full(queue) &&
 		    virtq_enable_kicks(&queue->vq))
 			return false;
 	}
 	return !mailbox_has_messages(&worker->mailbox) && !__atomic_load_n(&worker->posted, __ATOMIC_RELAXED);
+}
+
+/* Wait for an event, or until a held request is due. */
+static void wait_in_kernel(struct worker *worker)
+{
+	qos_time due = 0, now;
+	bool held = false;
+	struct io_uring_cqe *cqe;
+	struct __kernel_timespec timeout;
+	uint64_t ns;
+
+	for (const struct queue *queue = worker->queues; queue; queue = queue->next) {
+		if (!queue->held_now || (held && qos_time_between(due, queue->held_until) >= 0))
+			continue;
+		due = queue->held_until;
+		held = true;
+	}
+	if (!held) {
+		io_uring_submit_and_wait(&worker->ring, 1);
+		return;
+	}
+	now = qos_now();
+	if (qos_time_between(now, due) <= 0) {
+		io_uring_submit(&worker->ring);
+		return;
+	}
+	ns = (due - now) >> QOS_TIME_SHIFT;
+	timeout = (struct __kernel_timespec){.tv_sec = (int64_t)(ns / 1000000000),
+					     .tv_nsec = (long long)(ns % 1000000000)};
+	io_uring_submit_and_wait_timeout(&worker->ring, &cqe, 1, &timeout, NULL);
 }
 
 static void sleep_until_event(struct worker *worker)
@@ -121,7 +153,7 @@ static void sleep_until_event(struct worker *worker)
 		return;
 	if (prepare_sleep(worker)) {
 		QUEUE_COUNT(worker->counters.sleeps, 1);
-		io_uring_submit_and_wait(&worker->ring, 1);
+		wait_in_kernel(worker);
 		worker->thread.submits++;
 	}
 	for (struct queue *queue = worker->queues; queue; queue = queue->next)

@@ -54,6 +54,8 @@ struct worker {
 	bool started;
 	struct error start_error;
 	struct mailbox_message quit_message;
+	struct mailbox_message ask_again;
+	bool ask_again_pending;
 };
 
 /* worker_loop.c */
@@ -64,6 +66,9 @@ void worker_run(struct worker *worker);
 /* Have a descriptor that becomes readable wake the worker. */
 void worker_arm_poll(struct worker *worker, int fd, void *object, enum worker_tag tag);
 void worker_handle_kick(struct worker *worker, struct queue *queue, const struct io_uring_cqe *cqe);
+
+/* Held requests of any queue are to be looked at in this turn. */
+void worker_look_at_held(struct worker *worker);
 
 /* Publish and call for each queue; let those go that are ready to. */
 void worker_flush_queues(struct worker *worker);

@@ -39,6 +39,7 @@ void worker_add_queue(struct worker *worker, struct queue *queue)
 		worker->unkicked++;
 	}
 	queue_has_moved(queue);
+	queue->held_until = qos_now();
 	virtq_disable_kicks(&queue->vq);
 }
 
@@ -95,14 +96,25 @@ static void part_with(struct worker *worker, struct queue *queue)
 /* True where the queue is gone. */
 static bool leave(struct worker *worker, struct queue *queue, struct queue **link)
 {
+	/* What is held goes along; at a stop it is submitted (queue_release_held()). */
+	const uint32_t waits_for = queue->leaving == QUEUE_MOVES ? queue_under_way(queue) : queue->in_flight;
+
 	/* Requests that take long must not hold a queue up that only moves: it stays where it is. */
-	if (queue->in_flight && queue->leaving == QUEUE_MOVES && clock_ticks() >= queue->move_deadline)
+	if (waits_for && queue->leaving == QUEUE_MOVES && clock_ticks() >= queue->move_deadline)
 		queue_give_up_move(queue);
-	if (queue->leaving == QUEUE_STAYS || queue->in_flight || queue_owes(queue) || !poll_has_ended(worker, queue))
+	if (queue->leaving == QUEUE_STAYS || waits_for || queue_owes(queue) || !poll_has_ended(worker, queue))
 		return false;
 	*link = queue->next;
 	part_with(worker, queue);
 	return true;
+}
+
+void worker_look_at_held(struct worker *worker)
+{
+	const qos_time now = qos_now();
+
+	for (struct queue *queue = worker->queues; queue; queue = queue->next)
+		queue->held_until = now;
 }
 
 void worker_flush_queues(struct worker *worker)

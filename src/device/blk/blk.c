@@ -169,6 +169,8 @@ void blk_read_counters(const struct blk *blk, struct blk_counters *device, struc
 		add_counter(&queues->broken, &queue->broken);
 		add_counter(&queues->moves, &queue->moves);
 		add_counter(&queues->moves_given_up, &queue->moves_given_up);
+		add_counter(&queues->held, &queue->held);
+		add_counter(&queues->held_ns, &queue->held_ns);
 		if (__atomic_load_n(&queue->move_pause_max_ns, __ATOMIC_RELAXED) > queues->move_pause_max_ns)
 			queues->move_pause_max_ns = queue->move_pause_max_ns;
 	}

@@ -23,7 +23,9 @@ static bool in_the_table(enum request_state from, enum request_state to)
 	case REQUEST_FREE:
 		return to == REQUEST_PARSED;
 	case REQUEST_PARSED:
-		return to == REQUEST_SUBMITTED || to == REQUEST_DONE;
+		return to == REQUEST_SUBMITTED || to == REQUEST_HELD || to == REQUEST_DONE;
+	case REQUEST_HELD:
+		return to == REQUEST_SUBMITTED;
 	case REQUEST_SUBMITTED:
 		return to == REQUEST_SUBMITTED || to == REQUEST_DONE;
 	case REQUEST_DONE:
