@@ -6,6 +6,7 @@
 
 static const struct command commands[] = {
 	{"bench", "drive a vhost-user-blk back end and measure it", command_bench},
+	{"rpc", "call a method of a running straitd", command_rpc},
 };
 
 static void print_help(void)

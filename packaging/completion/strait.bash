@@ -47,9 +47,34 @@ _strait_bench()
 	esac
 }
 
+# What all commands that talk to a straitd have: --socket, and options (of the command, in $3).
+_strait_client()
+{
+	local word=$1 before=$2 options=$3
+
+	if [[ $before == --socket || $before == -s ]]; then
+		_strait_sockets "$word"
+	elif [[ $word == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+		[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
+	fi
+}
+
+_strait_rpc()
+{
+	local options_rpc="--timeout= --socket= --help"
+	local word=$1 before=$2
+
+	_strait_client "$word" "$before" "$options_rpc"
+	if [[ $word != -* && ${#COMPREPLY[@]} -eq 0 && $COMP_CWORD -eq 2 ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(strait rpc schema.get 2>/dev/null |
+			sed -n 's/^    "\([a-z.-]*\)": {$/\1/p')" -- "$word")
+	fi
+}
+
 _strait()
 {
-	local commands="bench"
+	local commands="bench rpc"
 	local options="--version --help"
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 
@@ -62,8 +87,8 @@ _strait()
 	COMPREPLY=()
 	if [[ $COMP_CWORD -eq 1 ]]; then
 		mapfile -t COMPREPLY < <(compgen -W "$commands $options" -- "$word")
-	elif [[ ${COMP_WORDS[1]} == bench ]]; then
-		_strait_bench "$word" "$before"
+	elif declare -F "_strait_${COMP_WORDS[1]}" >/dev/null; then
+		"_strait_${COMP_WORDS[1]}" "$word" "$before"
 	fi
 	return 0
 }

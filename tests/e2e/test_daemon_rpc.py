@@ -3,6 +3,7 @@
 
 import json
 import os
+import subprocess
 
 import pytest
 from daemon import Straitd, make_image, straitd, write_config  # noqa: F401
@@ -79,3 +80,29 @@ def test_restart_and_end(serve, rpc_path):
                 assert daemon.stop() == 0
                 assert rpc.receive() is None
         assert not os.path.exists(rpc_path)
+
+
+@pytest.fixture
+def strait(build_dir, rpc_path):
+    """strait("rpc", "version") runs the tool against the daemon under test; what subprocess.run() gives."""
+    program = os.path.join(build_dir, "cmd", "strait", "strait")
+
+    def run(*arguments, **options):
+        environment = {**os.environ, "STRAIT_SOCKET": rpc_path}
+        return subprocess.run([program, *arguments], capture_output=True, text=True, timeout=60, env=environment,
+                              **options)
+    return run
+
+
+def test_strait_rpc(serve, strait, rpc_path):
+    result = strait("rpc", "version")
+    assert result.returncode == 3 and rpc_path in result.stderr and "no straitd listens" in result.stderr
+    with serve():
+        assert json.loads(strait("rpc", "disk.get", '{"name": "vm0"}').stdout)["name"] == "vm0"
+        assert json.loads(strait("rpc", "disk.get", "-", input='{"name": "vm1"}').stdout)["name"] == "vm1"
+        result = strait("rpc", "disk.get", '{"name": 7}')
+        assert result.returncode == 1 and json.loads(result.stderr)["data"]["field"] == "name"
+        for wrong in ([], ["version", "{"], ["version", "[]"], ["a", "{}", "c"], ["--timeout=0", "version"],
+                      ["--nonsense", "version"]):
+            result = strait("rpc", *wrong)
+            assert result.returncode == 2 and "--help" in result.stderr, wrong

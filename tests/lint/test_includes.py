@@ -25,6 +25,7 @@ ROOMS = {
     "frontend": FRONTEND,
     "bench": FRONTEND | {"bench"},
     "top": BASE | {"top"},
+    "client": BASE | {"client"},
     "host": HOST,
     "audit": HOST | {"audit"},
     "tune": HOST | {"tune"},
