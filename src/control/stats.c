@@ -22,7 +22,7 @@ static void set_timer(struct stats *stats, bool on)
 		timerfd_settime(stats->timer.fd, 0, &timer, NULL);
 }
 
-static void read_words(const struct stats_disk *disk, uint64_t word[STATS_WORDS])
+void stats_disk_words(const struct stats_disk *disk, uint64_t word[STATS_WORDS])
 {
 	struct blk_counters device;
 	struct queue_counters queues;
@@ -48,8 +48,8 @@ static const struct stage_times *clock_of(const struct queue *queue, enum storag
 }
 
 /* The clocks of one operation type; of queues that have never given one back there is nothing to read. */
-static unsigned find_clocks(const struct stats_disk *disk, enum storage_op op,
-			    const struct stage_times *clocks[CONFIG_MAX_QUEUES])
+unsigned stats_disk_clocks(const struct stats_disk *disk, enum storage_op op,
+			   const struct stage_times *clocks[CONFIG_MAX_QUEUES])
 {
 	const struct blk *blk = disk->blk;
 	unsigned count = 0;
@@ -67,7 +67,7 @@ static void put_op(struct stats_disk *disk, struct stats_bytes *bytes, enum stor
 		   bool advance)
 {
 	const struct stage_times *clocks[CONFIG_MAX_QUEUES];
-	unsigned count = find_clocks(disk, op, clocks);
+	unsigned count = stats_disk_clocks(disk, op, clocks);
 
 	if (count)
 		stats_put_clocks(bytes, op, clocks, count, seen, advance);
@@ -100,7 +100,7 @@ void stats_disk_put(struct stats_disk *disk, struct stats_bytes *bytes, bool adv
 	uint64_t word[STATS_WORDS];
 	unsigned busy;
 
-	read_words(disk, word);
+	stats_disk_words(disk, word);
 	busy = busy_ops(disk, word, advance);
 	stats_put_words(bytes, word, disk->seen, advance);
 	for (unsigned op = 0; op < STORAGE_OP_COUNT; op++) {
@@ -113,7 +113,7 @@ void stats_disk_put_all(struct stats_disk *disk, struct stats_bytes *bytes)
 {
 	uint64_t word[STATS_WORDS];
 
-	read_words(disk, word);
+	stats_disk_words(disk, word);
 	stats_put_words(bytes, word, NULL, false);
 	for (unsigned op = 0; op < STORAGE_OP_COUNT; op++)
 		put_op(disk, bytes, op, NULL, false);

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "control/config.h"
 #include "control/loop.h"
 #include "control/placement.h"
 #include "control/stats_frame.h"
@@ -53,6 +54,12 @@ struct stats_covered stats_disk_read(struct stats_disk *disk, struct stats_span 
 
 /* Since the device exists, whatever was reset: for those who take differences themselves. */
 void stats_disk_total(struct stats_disk *disk, unsigned ops, bool stages, struct stats_sum *sum);
+
+/* The same as they stand, not added up: the numbers, and the clocks of one operation type, of which there are fewer
+ * than queues. */
+void stats_disk_words(const struct stats_disk *disk, uint64_t word[STATS_WORDS]);
+unsigned stats_disk_clocks(const struct stats_disk *disk, enum storage_op op,
+			   const struct stage_times *clocks[CONFIG_MAX_QUEUES]);
 
 /* One frame after the other, oldest first, that ends after since_ns; the last has what came since the timer. */
 void stats_disk_frames(struct stats_disk *disk, uint64_t since_ns, bool stages,
