@@ -7,11 +7,9 @@
 
 /* In the order of rpc.schema.json; a test compares the two. */
 const struct rpc_method rpc_methods[] = {
-	{"version", method_version},
-	{"schema.get", method_schema_get},
-	{"disk.list", method_disk_list},
-	{"disk.get", method_disk_get},
-	{NULL, NULL},
+	{"version", method_version},       {"schema.get", method_schema_get},   {"disk.list", method_disk_list},
+	{"disk.get", method_disk_get},     {"stats.get", method_stats_get},     {"stats.reset", method_stats_reset},
+	{"budget.get", method_budget_get}, {"history.get", method_history_get}, {NULL, NULL},
 };
 
 int method_version(struct rpc_call *call, struct error *err)

@@ -7,7 +7,7 @@
 #include "control/methods.h"
 
 /* In the words of straitd.yaml(5) and rpc.schema.json. */
-static const char *state_of(const struct fleet_disk *member)
+const char *method_disk_state(const struct fleet_disk *member)
 {
 	const struct disk *disk = &member->disk;
 
@@ -23,15 +23,11 @@ static const char *state_of(const struct fleet_disk *member)
 /* The indexes of the workers that have its queues now. */
 static json_t *workers_of(const struct placement *placement, const struct disk *disk)
 {
+	const uint64_t having = placement_workers_of(placement, disk);
 	json_t *workers = json_array();
 
 	for (unsigned i = 0; i < placement->count; i++) {
-		bool has = false;
-
-		for (unsigned seat = 0; seat < placement->seat_count && !has; seat++)
-			has = placement->seats[seat].disk == disk &&
-			      queue_worker(placement->seats[seat].queue) == placement->worker[i];
-		if (has)
+		if (having >> i & 1)
 			json_array_append_new(workers, json_integer(i));
 	}
 	return workers;
@@ -58,7 +54,7 @@ static json_t *describe(const struct daemon *daemon, const struct fleet_disk *me
 			 info ? (json_int_t)storage_size(disk->storage) : (json_int_t)config->null_size, "block-size",
 			 info ? (int)info->block_size : 0, "read-only", info ? info->read_only : config->read_only,
 			 "cache", config_disk_word("cache", (int64_t)config->cache), "queues", (int)config->queues,
-			 "state", state_of(member), "polling",
+			 "state", method_disk_state(member), "polling",
 			 config_disk_word("polling", (int64_t)config->policy.poll), "in-flight", in_flight(disk),
 			 "workers", workers_of(&daemon->placement, disk));
 }
@@ -78,13 +74,10 @@ int method_disk_list(struct rpc_call *call, struct error *err)
 
 int method_disk_get(struct rpc_call *call, struct error *err)
 {
-	const char *name = json_string_value(json_object_get(call->params, "name"));
-	const struct fleet_disk *member = fleet_find(&call->daemon->fleet, name);
+	const struct fleet_disk *member = method_find_disk(call, "name", err);
 
-	if (!member) {
-		error_set(err, -ENOENT, "disk %s: there is none of that name, see disk.list", name);
-		return rpc_blame(call, "name", err);
-	}
+	if (!member)
+		return err->code;
 	call->result = describe(call->daemon, member);
 	return call->result ? 0 : error_set(err, -ENOMEM, "no memory for an answer");
 }

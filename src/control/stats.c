@@ -22,23 +22,6 @@ static void set_timer(struct stats *stats, bool on)
 		timerfd_settime(stats->timer.fd, 0, &timer, NULL);
 }
 
-void stats_disk_words(const struct stats_disk *disk, uint64_t word[STATS_WORDS])
-{
-	struct blk_counters device;
-	struct queue_counters queues;
-
-	memset(word, 0, STATS_WORDS * sizeof(*word));
-	blk_read_counters(disk->blk, &device, &queues);
-	memcpy(&word[STATS_OPS], device.ops, sizeof(device.ops));
-	word[STATS_BYTES_READ] = device.bytes_read;
-	word[STATS_BYTES_WRITTEN] = device.bytes_written;
-	word[STATS_ERRORS] = device.errors;
-	word[STATS_REQUESTS] = queues.requests;
-	word[STATS_KICKS] = queues.kicks;
-	word[STATS_CALLS] = queues.calls;
-	word[STATS_BROKEN] = queues.broken;
-}
-
 /* Until queues have their clocks. */
 static const struct stage_times *clock_of(const struct queue *queue, enum storage_op op)
 {
@@ -61,6 +44,36 @@ unsigned stats_disk_clocks(const struct stats_disk *disk, enum storage_op op,
 			clocks[count++] = times;
 	}
 	return count;
+}
+
+/* What QoS has held back, which few disks know. */
+static void read_held(const struct stats_disk *disk, uint64_t word[STATS_WORDS])
+{
+	for (unsigned op = 0; op < STORAGE_OP_COUNT; op++) {
+		const struct stage_times *clocks[CONFIG_MAX_QUEUES];
+		const unsigned count = stats_disk_clocks(disk, op, clocks);
+
+		for (unsigned i = 0; i < count; i++)
+			stats_held_of(clocks[i], &word[STATS_HELD], &word[STATS_HELD_NS]);
+	}
+}
+
+void stats_disk_words(const struct stats_disk *disk, uint64_t word[STATS_WORDS])
+{
+	struct blk_counters device;
+	struct queue_counters queues;
+
+	memset(word, 0, STATS_WORDS * sizeof(*word));
+	blk_read_counters(disk->blk, &device, &queues);
+	memcpy(&word[STATS_OPS], device.ops, sizeof(device.ops));
+	word[STATS_BYTES_READ] = device.bytes_read;
+	word[STATS_BYTES_WRITTEN] = device.bytes_written;
+	word[STATS_ERRORS] = device.errors;
+	word[STATS_REQUESTS] = queues.requests;
+	word[STATS_KICKS] = queues.kicks;
+	word[STATS_CALLS] = queues.calls;
+	word[STATS_BROKEN] = queues.broken;
+	read_held(disk, word);
 }
 
 static void put_op(struct stats_disk *disk, struct stats_bytes *bytes, enum storage_op op, struct stats_seen *seen,
@@ -265,6 +278,7 @@ static void reset_disk(struct stats_disk *disk, uint64_t epoch, uint64_t now_ns)
 	}
 	stats_bytes_free(&disk->base);
 	disk->base = base;
+	stats_disk_words(disk, disk->base_word);
 	disk->epoch = epoch;
 	disk->epoch_ns = now_ns;
 	stats_history_cut(&disk->history, now_ns);

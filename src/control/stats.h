@@ -61,13 +61,17 @@ void stats_disk_words(const struct stats_disk *disk, uint64_t word[STATS_WORDS])
 unsigned stats_disk_clocks(const struct stats_disk *disk, enum storage_op op,
 			   const struct stage_times *clocks[CONFIG_MAX_QUEUES]);
 
-/* One frame after the other, oldest first, that ends after since_ns; the last has what came since the timer. */
-void stats_disk_frames(struct stats_disk *disk, uint64_t since_ns, bool stages,
-		       void (*each)(void *context, uint64_t from_ns, uint64_t to_ns, struct stats_sum *sum),
-		       void *context);
+/* The numbers since the last reset, which takes little. */
+void stats_disk_epoch_words(const struct stats_disk *disk, uint64_t word[STATS_WORDS]);
 
-/* Workers that have queues of the disk now, a bit each. */
-uint64_t stats_disk_workers(const struct stats_disk *disk);
+/*
+ * What is remembered of the time since since_ns in steps that are step_ns long,
+ * oldest first, and ends with what came since the last second began. A step in which
+ * nothing was counted is passed over. sum is good until each() returns.
+ */
+typedef void stats_step_fn(void *context, uint64_t from_ns, uint64_t to_ns, struct stats_sum *sum);
+void stats_disk_steps(struct stats_disk *disk, uint64_t since_ns, uint64_t step_ns, bool stages, stats_step_fn *each,
+		      void *context);
 
 /* Begin anew: of one disk, or with NULL of all. What is read from now on lacks all before. The new epoch. */
 uint64_t stats_reset(struct stats *stats, struct stats_disk *disk);

@@ -70,6 +70,9 @@ void stats_put_clocks(struct stats_bytes *bytes, enum storage_op op, const struc
 void stats_put_words(struct stats_bytes *bytes, const uint64_t word[STATS_WORDS], struct stats_seen *seen,
 		     bool advance);
 
+/* Add how many requests a clock has seen held, and for how long. */
+void stats_held_of(const struct stage_times *clock, uint64_t *requests, uint64_t *ns);
+
 /* A sum of frames. */
 struct stats_sum {
 	uint64_t word[STATS_WORDS];

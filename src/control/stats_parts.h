@@ -50,6 +50,7 @@ struct stats_disk {
 	struct stats_history history;
 	uint64_t epoch, epoch_ns;
 	struct stats_bytes base; /* everything up to the reset that began the epoch */
+	uint64_t base_word[STATS_WORDS];
 };
 
 /* stats.c */

@@ -64,27 +64,64 @@ struct stats_covered stats_disk_read(struct stats_disk *disk, struct stats_span 
 	return covered;
 }
 
-void stats_disk_frames(struct stats_disk *disk, uint64_t since_ns, bool stages,
-		       void (*each)(void *context, uint64_t from_ns, uint64_t to_ns, struct stats_sum *sum),
-		       void *context)
+void stats_disk_epoch_words(const struct stats_disk *disk, uint64_t word[STATS_WORDS])
 {
-	const uint64_t now_ns = clock_monotonic_ns();
-	struct stats_sum *sum = malloc(sizeof(*sum));
+	stats_disk_words(disk, word);
+	for (unsigned i = 0; i < STATS_WORDS; i++)
+		word[i] -= disk->base_word[i];
+}
 
-	if (!sum)
+/* A step that is being added up. */
+struct step {
+	struct stats_sum *sum;
+	uint64_t from_ns, to_ns; /* from_ns 0: none */
+	stats_step_fn *each;
+	void *context;
+};
+
+static void end_step(struct step *step)
+{
+	if (!step->from_ns)
+		return;
+	stats_sum_finish(step->sum);
+	if (step->sum->reading.total.count)
+		step->each(step->context, step->from_ns, step->to_ns, step->sum);
+	step->from_ns = 0;
+}
+
+static void begin_step(struct step *step, uint64_t from_ns)
+{
+	if (step->from_ns)
+		return;
+	stats_sum_init(step->sum);
+	step->from_ns = from_ns;
+}
+
+void stats_disk_steps(struct stats_disk *disk, uint64_t since_ns, uint64_t step_ns, bool stages, stats_step_fn *each,
+		      void *context)
+{
+	struct step step = {.sum = malloc(sizeof(*step.sum)), .each = each, .context = context};
+	uint64_t number = 0;
+
+	if (!step.sum)
 		return;
 	for (const struct stats_frame *frame = disk->history.first; frame; frame = frame->next) {
-		if (frame->to_ns <= since_ns)
+		const uint64_t middle = frame->from_ns + (frame->to_ns - frame->from_ns) / 2;
+
+		if (middle < since_ns)
 			continue;
-		stats_sum_init(sum);
-		stats_sum_add(sum, frame->bytes, frame->size, STATS_ALL_OPS, stages, false);
-		stats_sum_finish(sum);
-		each(context, frame->from_ns, frame->to_ns, sum);
+		if (middle / step_ns != number)
+			end_step(&step);
+		number = middle / step_ns;
+		begin_step(&step, frame->from_ns);
+		stats_sum_add(step.sum, frame->bytes, frame->size, STATS_ALL_OPS, stages, false);
+		step.to_ns = frame->to_ns;
 	}
-	stats_sum_init(sum);
-	add_rest(disk, STATS_ALL_OPS, stages, sum);
-	stats_sum_finish(sum);
-	if (sum->reading.total.count)
-		each(context, disk->stats->sampled_ns, now_ns, sum);
-	free(sum);
+	if (disk->stats->sampled_ns / step_ns != number)
+		end_step(&step);
+	begin_step(&step, disk->stats->sampled_ns);
+	add_rest(disk, STATS_ALL_OPS, stages, step.sum);
+	step.to_ns = clock_monotonic_ns();
+	end_step(&step);
+	free(step.sum);
 }
