@@ -51,16 +51,19 @@ static const char *cache_word(enum storage_cache cache)
 /* What is special about a disk: "read-only, 2 fault rules". */
 static void list_notes(const struct config_disk *disk, bool served, char *text, size_t capacity)
 {
-	char faults[32];
+	char faults[32], limits[192], group[80];
 	const struct {
 		bool shown;
 		const char *text;
 	} parts[] = {
 		{!served, "cannot be served"},   {disk->read_only, "read-only"}, {!disk->discard, "no discard"},
 		{disk->fault_count > 0, faults}, {disk->has_delay, "delayed"},
+		{limits[0] != '\0', limits},    {disk->qos.group[0] != '\0', group},
 	};
 
 	snprintf(faults, sizeof(faults), "%u fault rule%s", disk->fault_count, disk->fault_count == 1 ? "" : "s");
+	qos_settings_describe(&disk->qos, limits, sizeof(limits));
+	snprintf(group, sizeof(group), "in group %s", disk->qos.group);
 	text[0] = '\0';
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
 		size_t used = strlen(text);
@@ -88,7 +91,7 @@ struct libscols_table *check_table_new(void)
 int check_table_add(struct libscols_table *table, const struct config_disk *disk, const struct storage_info *info,
 		    bool served, unsigned workers)
 {
-	char size[32] = "-", block[32] = "-", queues[16], worker_count[16], socket[24], notes[96];
+	char size[32] = "-", block[32] = "-", queues[16], worker_count[16], socket[24], notes[384];
 	const char *cells[COLUMN_COUNT] = {
 		[COLUMN_NAME] = disk->name,
 		[COLUMN_SOCKET] = disk->socket ? disk->socket : socket,

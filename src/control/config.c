@@ -32,6 +32,11 @@ static int check_all(struct config_document *doc, const struct config_raw *raw, 
 		config_inherit_access(&config->access, &config->disks[i].access);
 		config->disk_count = i + 1;
 	}
+	if (ret == 0)
+		ret = config_check_groups(doc, raw, config, err);
+	/* What comes from a client may leave out the groups that there are already. */
+	if (ret == 0 && (look || config->group_count))
+		ret = config_check_members(doc, config, err);
 	return ret == 0 ? config_check_unique(doc, config, look, err) : ret;
 }
 
@@ -41,10 +46,12 @@ static int new_config(struct config_raw *raw, struct config **out, struct error 
 	struct config *config = calloc(1, sizeof(*config));
 
 	*out = NULL;
-	if (config)
+	if (config) {
 		config->disks = calloc(raw->disks_count, sizeof(*config->disks));
-	if (!config || !config->disks) {
-		free(config);
+		config->groups = calloc(raw->groups_count + 1, sizeof(*config->groups));
+	}
+	if (!config || !config->disks || !config->groups) {
+		config_free(config);
 		config_raw_free(raw);
 		return error_set(err, -ENOMEM, "out of memory for the configuration");
 	}
@@ -188,5 +195,6 @@ void config_free(struct config *config)
 	json_decref(config->tree);
 	free(config->path);
 	free(config->disks);
+	free(config->groups);
 	free(config);
 }

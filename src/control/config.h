@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "control/listener.h"
+#include "control/qos_settings.h"
 #include "control/sandbox.h"
 #include "engine/queue.h"
 #include "storage/storage.h"
@@ -53,6 +54,7 @@ struct config_disk {
 	uint32_t fault_count;
 	bool has_delay;
 	struct storage_delay_options delay;
+	struct qos_settings qos;
 	char *record; /* path of a recording of what changes the disk; NULL: none */
 };
 
@@ -61,6 +63,12 @@ enum config_placement {
 	PLACEMENT_ADAPTIVE, /* a disk's queues together, spread while that pays; the default */
 	PLACEMENT_TOGETHER, /* all queues of a disk on one worker */
 	PLACEMENT_SPREAD,   /* each where the fewest are */
+};
+
+/* Disks, and groups of disks, that share something; see engine/qos.h. */
+struct config_group {
+	char name[64]; /* unique, as a disk's */
+	struct qos_settings qos;
 };
 
 struct config {
@@ -83,6 +91,8 @@ struct config {
 	uint32_t poll_max_us;  /* longest time a worker looks for work before it sleeps; default 20, 0 never polls */
 	struct config_disk *disks;
 	unsigned disk_count;
+	struct config_group *groups;
+	unsigned group_count;
 	void *document; /* what the strings point into */
 	/*
 	 * The same as JSON, as it was written: the keys that were given, numbers and

@@ -33,6 +33,13 @@ int config_check_rpc(const struct config_taker *taker, const struct config_raw *
 int config_check_limits(const struct config_taker *taker, const struct config_raw_disk *raw, struct config_disk *disk);
 void config_limits_defaults(struct config_disk *disk);
 
+/* config_qos.c: a disk's qos, which may not be there; all groups; that there is a group wherever a disk says so. */
+int config_check_qos(const struct config_taker *taker, const struct config_raw_qos *raw, struct qos_settings *settings);
+int config_check_groups(struct config_document *doc, const struct config_raw *raw, struct config *config,
+			struct error *err);
+int config_check_members(struct config_document *doc, const struct config *config, struct error *err);
+const struct config_group *config_find_group(const struct config *config, const char *name);
+
 /* The defaults, before anything that was given. */
 #define CONFIG_DEFAULT_POLL_MAX_US 20
 void config_disk_defaults(struct config_disk *disk);

@@ -31,6 +31,7 @@ void config_disk_defaults(struct config_disk *disk)
 	disk->queue_size_max = DEFAULT_RING_SIZE;
 	disk->policy = (struct queue_policy){.coalesce_count = COALESCE_COUNT, .coalesce_ns = COALESCE_US * 1000};
 	config_limits_defaults(disk);
+	qos_settings_defaults(&disk->qos);
 }
 
 int config_socket_path_ok(const char *path, const char **expected)
@@ -274,6 +275,8 @@ int config_check_disk(struct config_document *doc, const struct config_raw *raw_
 		ret = check_faults(&taker, raw, disk);
 	if (ret == 0)
 		ret = check_delay(&taker, raw->delay, disk);
+	if (ret == 0)
+		ret = config_check_qos(&taker, raw->qos, &disk->qos);
 	if (ret == 0 && raw->record && !raw->record[0])
 		ret = config_take_refuse(&taker, "record", raw->record, "expected the path of a file to write to");
 	return ret;

@@ -7,6 +7,7 @@
 
 #include "base/log.h"
 #include "control/config.h"
+#include "control/qos_settings.h"
 #include "storage/storage.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -113,6 +114,37 @@ static const cyaml_schema_field_t delay_fields[] = {
 	CYAML_FIELD_END,
 };
 
+/* Of each kind of limit the rate, the peak rate and how long that lasts. */
+#define LIMIT_TEXTS(key, kind, structure, member)                                                                      \
+	OPTIONAL_TEXT(key, structure, member rate[kind]), OPTIONAL_TEXT(key "-burst", structure, member burst[kind]),  \
+		OPTIONAL_TEXT(key "-burst-seconds", structure, member burst_seconds[kind])
+#define LIMITS_TEXTS(structure, member)                                                                                \
+	LIMIT_TEXTS("iops", QOS_IOPS, structure, member), LIMIT_TEXTS("read-iops", QOS_READ_IOPS, structure, member),  \
+		LIMIT_TEXTS("write-iops", QOS_WRITE_IOPS, structure, member),                                          \
+		LIMIT_TEXTS("bps", QOS_BPS, structure, member),                                                        \
+		LIMIT_TEXTS("read-bps", QOS_READ_BPS, structure, member),                                              \
+		LIMIT_TEXTS("write-bps", QOS_WRITE_BPS, structure, member)
+
+static const cyaml_schema_field_t qos_fields[] = {
+	OPTIONAL_TEXT("group", struct config_raw_qos, group),
+	OPTIONAL_TEXT("weight", struct config_raw_qos, weight),
+	OPTIONAL_TEXT("latency-target-us", struct config_raw_qos, latency_target_us),
+	LIMITS_TEXTS(struct config_raw_qos, ),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t group_fields[] = {
+	REQUIRED_TEXT("name", struct config_raw_group, name),
+	OPTIONAL_TEXT("parent", struct config_raw_group, parent),
+	OPTIONAL_TEXT("weight", struct config_raw_group, qos.weight),
+	LIMITS_TEXTS(struct config_raw_group, qos.),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t group_schema = {
+	CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct config_raw_group, group_fields),
+};
+
 static const cyaml_schema_field_t disk_fields[] = {
 	REQUIRED_TEXT("name", struct config_raw_disk, name),
 	REQUIRED_TEXT("socket", struct config_raw_disk, socket),
@@ -139,6 +171,8 @@ static const cyaml_schema_field_t disk_fields[] = {
 			     &fault_schema, 1, CONFIG_MAX_FAULT_RULES),
 	CYAML_FIELD_MAPPING_PTR("delay", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config_raw_disk, delay,
 				delay_fields),
+	CYAML_FIELD_MAPPING_PTR("qos", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config_raw_disk, qos,
+				qos_fields),
 	OPTIONAL_TEXT("record", struct config_raw_disk, record),
 	CYAML_FIELD_END,
 };
@@ -166,6 +200,8 @@ static const cyaml_schema_field_t root_fields[] = {
 	OPTIONAL_TEXT("rpc-socket-mode", struct config_raw, rpc_access.mode),
 	OPTIONAL_TEXT("rpc-admin-group", struct config_raw, rpc_admin_group),
 	OPTIONAL_TEXT("http-listen", struct config_raw, http_listen),
+	CYAML_FIELD_SEQUENCE("groups", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config_raw, groups,
+			     &group_schema, 1, QOS_MAX_GROUPS),
 	CYAML_FIELD_SEQUENCE("disks", CYAML_FLAG_POINTER, struct config_raw, disks, &disk_schema, 1, CONFIG_MAX_DISKS),
 	CYAML_FIELD_END,
 };

@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include "base/error.h"
+#include "engine/qos.h"
 
 /*
  * A configuration file as libcyaml loads it: which keys there are, what kind
@@ -35,6 +36,19 @@ struct config_raw_delay {
 	char *spread_us;
 };
 
+struct config_raw_qos {
+	char *group;
+	char *weight;
+	char *latency_target_us;
+	char *rate[QOS_KIND_COUNT], *burst[QOS_KIND_COUNT], *burst_seconds[QOS_KIND_COUNT];
+};
+
+struct config_raw_group {
+	char *name;
+	char *parent;
+	struct config_raw_qos qos; /* without group and latency target */
+};
+
 struct config_raw_access {
 	char *owner, *group, *mode;
 };
@@ -62,6 +76,7 @@ struct config_raw_disk {
 	struct config_raw_fault *fault;
 	uint32_t fault_count;
 	struct config_raw_delay *delay;
+	struct config_raw_qos *qos;
 	char *record;
 };
 
@@ -80,6 +95,8 @@ struct config_raw {
 	struct config_raw_access rpc_access;
 	char *rpc_admin_group;
 	char *http_listen;
+	struct config_raw_group *groups;
+	uint32_t groups_count;
 	struct config_raw_disk *disks;
 	uint32_t disks_count;
 };

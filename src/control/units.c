@@ -64,6 +64,23 @@ int units_parse_size(const char *text, uint64_t *bytes)
 	return -EINVAL;
 }
 
+int units_parse_rate(const char *text, uint64_t thousand, uint64_t *rate)
+{
+	static const char letters[] = "kmg";
+	const char *at = text, *letter;
+	uint64_t factor = 1;
+	int ret = take_digits(&at, rate);
+
+	if (ret < 0)
+		return ret;
+	letter = *at ? strchr(letters, *at) : NULL;
+	if (!letter || at[1])
+		return thousand == 1024 ? units_parse_size(text, rate) : units_parse_uint(text, rate);
+	for (const char *each = letters; each <= letter; each++)
+		factor *= thousand;
+	return __builtin_mul_overflow(*rate, factor, rate) ? -ERANGE : 0;
+}
+
 int units_parse_decimal(const char *text, double *value)
 {
 	const size_t max_digits = 15; /* what a double holds without loss */

@@ -21,6 +21,12 @@ int units_parse_uint(const char *text, uint64_t *value);
  */
 int units_parse_size(const char *text, uint64_t *bytes);
 
+/*
+ * A rate: "250", or with k, m or g for powers of thousand: "20k" (thousand is
+ * 1000 or 1024). With 1024 sizes are understood, too: "100MiB".
+ */
+int units_parse_rate(const char *text, uint64_t thousand, uint64_t *rate);
+
 /* "0.01", "250", at most 15 digits. */
 int units_parse_decimal(const char *text, double *value);
 
