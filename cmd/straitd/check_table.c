@@ -48,29 +48,36 @@ static const char *cache_word(enum storage_cache cache)
 	return words[cache];
 }
 
+static void note(char *text, size_t capacity, const char *what)
+{
+	const size_t used = strlen(text);
+
+	snprintf(text + used, capacity - used, "%s%s", used ? ", " : "", what);
+}
+
 /* What is special about a disk: "read-only, 2 fault rules". */
 static void list_notes(const struct config_disk *disk, bool served, char *text, size_t capacity)
 {
-	char faults[32], limits[192], group[80];
-	const struct {
-		bool shown;
-		const char *text;
-	} parts[] = {
-		{!served, "cannot be served"},   {disk->read_only, "read-only"}, {!disk->discard, "no discard"},
-		{disk->fault_count > 0, faults}, {disk->has_delay, "delayed"},
-		{limits[0] != '\0', limits},    {disk->qos.group[0] != '\0', group},
-	};
+	char part[192];
 
-	snprintf(faults, sizeof(faults), "%u fault rule%s", disk->fault_count, disk->fault_count == 1 ? "" : "s");
-	qos_settings_describe(&disk->qos, limits, sizeof(limits));
-	snprintf(group, sizeof(group), "in group %s", disk->qos.group);
 	text[0] = '\0';
-	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++) {
-		size_t used = strlen(text);
-
-		if (parts[i].shown)
-			snprintf(text + used, capacity - used, "%s%s", used ? ", " : "", parts[i].text);
-	}
+	if (!served)
+		note(text, capacity, "cannot be served");
+	if (disk->read_only)
+		note(text, capacity, "read-only");
+	if (!disk->discard)
+		note(text, capacity, "no discard");
+	snprintf(part, sizeof(part), "%u fault rule%s", disk->fault_count, disk->fault_count == 1 ? "" : "s");
+	if (disk->fault_count)
+		note(text, capacity, part);
+	if (disk->has_delay)
+		note(text, capacity, "delayed");
+	qos_settings_describe(&disk->qos, part, sizeof(part));
+	if (part[0])
+		note(text, capacity, part);
+	snprintf(part, sizeof(part), "in group %s", disk->qos.group);
+	if (disk->qos.group[0])
+		note(text, capacity, part);
 }
 
 struct libscols_table *check_table_new(void)

@@ -288,7 +288,9 @@ static int serve(struct daemon *daemon, struct error *err)
 	if (ret < 0)
 		return ret;
 	daemon->host.stats = stats_new(&daemon->loop, &daemon->placement, err);
-	ret = daemon->host.stats ? start(daemon, &sandbox, err) : err->code;
+	ret = daemon->host.stats ? qos_tree_init(&daemon->qos, daemon->config, &daemon->placement, err) : err->code;
+	if (ret == 0)
+		ret = start(daemon, &sandbox, err);
 	if (ret == 0)
 		ret = begin(daemon, err);
 	if (ret == 0)
@@ -300,6 +302,7 @@ static int serve(struct daemon *daemon, struct error *err)
 		ret = err->code;
 	}
 	placement_stop(&daemon->placement);
+	qos_tree_destroy(&daemon->qos);
 	stats_free(daemon->host.stats);
 	daemon->host.stats = NULL;
 	watchdog_stop(daemon->watchdog);
@@ -358,6 +361,7 @@ int daemon_run(struct config *config, const struct daemon_upgrade *upgrade, stru
 
 	daemon.host = (struct disk_host){.loop = &daemon.loop,
 					 .placement = &daemon.placement,
+					 .qos = &daemon.qos,
 					 .mailbox = &daemon.mailbox,
 					 .changed = daemon_disks_changed,
 					 .settled = daemon_disk_settled,

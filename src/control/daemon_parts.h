@@ -6,6 +6,7 @@
 #include "control/fleet.h"
 #include "control/loop.h"
 #include "control/placement.h"
+#include "control/qos_tree.h"
 #include "control/rpc_server.h"
 #include "control/upgrade_server.h"
 
@@ -23,6 +24,7 @@ struct daemon {
 	struct loop loop;
 	struct mailbox mailbox;
 	struct placement placement;
+	struct qos_tree qos;
 	struct disk_host host; /* has the statistics, too */
 	struct fleet fleet;
 	struct loop_source signals, messages, lost_memory;

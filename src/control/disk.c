@@ -15,6 +15,7 @@
 #include "control/disk_storage.h"
 #include "control/disk_vhost.h"
 #include "control/listener.h"
+#include "control/qos_tree.h"
 #include "control/stats.h"
 
 /* A descriptor or memory was missing for a front end: when to look again. */
@@ -22,11 +23,18 @@
 
 #define DISK_OF(source, member) ((struct disk *)((char *)(source)-offsetof(struct disk, member)))
 
+static void destroy_device(struct disk *disk)
+{
+	if (disk->host->qos)
+		qos_tree_remove_disk(disk->host->qos, &disk->blk);
+	blk_destroy(&disk->blk);
+}
+
 static void finish_close(struct disk *disk)
 {
 	stats_disk_free(disk->stats);
 	disk->stats = NULL;
-	blk_destroy(&disk->blk);
+	destroy_device(disk);
 	storage_close(disk->storage);
 	disk->closed = true;
 	disk->host->changed(disk->host);
@@ -283,9 +291,12 @@ int disk_open(struct disk *disk, struct disk_host *host, const struct config_dis
 	if (ret == 0) {
 		for (uint32_t i = 0; i < config->queues; i++)
 			disk->blk.queue[i].queue.policy = config->policy;
-		ret = open_front(disk, &connected, err);
+		if (host->qos)
+			ret = qos_tree_add_disk(host->qos, config->name, &disk->blk, &config->qos, err);
+		if (ret == 0)
+			ret = open_front(disk, &connected, err);
 		if (ret < 0)
-			blk_destroy(&disk->blk);
+			destroy_device(disk);
 	}
 	if (ret < 0) {
 		storage_close(disk->storage);

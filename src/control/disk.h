@@ -17,12 +17,14 @@
 struct disk;
 struct stats;
 struct stats_disk;
+struct qos_tree;
 
 /* What disks share; the daemon's. */
 struct disk_host {
 	struct loop *loop;
 	struct placement *placement;
 	struct stats *stats;                                        /* NULL: none are kept */
+	struct qos_tree *qos;                                       /* limits; NULL: there are none */
 	struct mailbox *mailbox;                                    /* the control thread's */
 	void (*changed)(struct disk_host *host);                    /* a disk was connected, disconnected or closed */
 	void (*held)(struct disk_host *host, struct disk *disk);    /* see disk_hold() */

@@ -186,8 +186,7 @@ static struct qos_group *add_group(struct qos_tree *tree, const char *name)
 	return group;
 }
 
-int qos_tree_set_group(struct qos_tree *tree, const char *name, const struct qos_settings *settings,
-		       struct error *err)
+int qos_tree_set_group(struct qos_tree *tree, const char *name, const struct qos_settings *settings, struct error *err)
 {
 	struct qos_group *group = qos_tree_find_group(tree, name), *parent;
 	int ret = parent_of(tree, settings, "group", name, &parent, err);
