@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "control/http.h"
 #include "control/http_address.h"
+#include "control/metrics.h"
 #include "control/rpc_schema.h"
 #include "control/upgrade_client.h"
 
@@ -40,8 +41,11 @@ void daemon_open_http(struct daemon *daemon)
 	daemon->http_fd = inherited(daemon);
 	if (daemon->http_fd < 0 && http_is_built())
 		daemon->http_fd = http_address_open(where, &daemon->config->access, &err);
-	if (daemon->http_fd >= 0 || !http_is_built())
-		daemon->http = http_open(daemon, daemon->http_fd, http_address_path(where) != NULL, &err);
+	if (daemon->http_fd >= 0)
+		daemon->metrics = metrics_new(daemon, &err);
+	if (daemon->metrics || !http_is_built())
+		daemon->http =
+			http_open(daemon, daemon->metrics, daemon->http_fd, http_address_path(where) != NULL, &err);
 	if (!daemon->http)
 		log_error("%s; there is no HTTP", err.text);
 }
@@ -64,6 +68,8 @@ void daemon_close_http(struct daemon *daemon)
 {
 	http_close(daemon->http);
 	daemon->http = NULL;
+	metrics_free(daemon->metrics);
+	daemon->metrics = NULL;
 	daemon->upgrades.listeners[UPGRADE_LISTENER_HTTP] = -1;
 	if (daemon->http_fd < 0)
 		return;

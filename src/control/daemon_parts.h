@@ -39,7 +39,8 @@ struct daemon {
 
 	struct rpc_server rpc;
 	struct http *http; /* NULL: none */
-	int http_fd;       /* that it listens on; -1: none */
+	struct metrics *metrics;
+	int http_fd; /* that it listens on; -1: none */
 
 	struct upgrade_server upgrades;        /* of us, by a successor */
 	struct upgrade_client *taking;         /* the upgrade of our predecessor under way; NULL: none */

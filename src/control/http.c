@@ -39,6 +39,7 @@ struct connection {
 
 struct http {
 	struct daemon *daemon;
+	struct metrics *metrics;
 	struct loop *loop;
 	struct MHD_Daemon *server;
 	struct loop_source listener; /* not watched while there is no place */
@@ -141,7 +142,7 @@ static void answer_request(struct http *http, struct MHD_Connection *connection,
 		MHD_get_connection_values(connection, MHD_GET_ARGUMENT_KIND, take_parameter, &query);
 		request->query = query.values;
 		request->query_ambiguous = query.ambiguous;
-		http_route(http->daemon, request, answer);
+		http_route(http->daemon, http->metrics, request, answer);
 	}
 	json_decref(query.values);
 }
@@ -340,7 +341,7 @@ static struct MHD_Daemon *start_server(struct http *http)
 				connection_changed, http, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 }
 
-struct http *http_open(struct daemon *daemon, int listen_fd, bool local, struct error *err)
+struct http *http_open(struct daemon *daemon, struct metrics *metrics, int listen_fd, bool local, struct error *err)
 {
 	struct http *http = calloc(1, sizeof(*http));
 	const union MHD_DaemonInfo *info;
@@ -350,6 +351,7 @@ struct http *http_open(struct daemon *daemon, int listen_fd, bool local, struct 
 		return NULL;
 	}
 	http->daemon = daemon;
+	http->metrics = metrics;
 	http->local = local;
 	http->answers.rate = ANSWER_RATE;
 	http->listener = (struct loop_source){.fd = listen_fd, .ready = listener_ready};

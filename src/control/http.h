@@ -8,6 +8,7 @@
 #include "control/loop.h"
 
 struct daemon;
+struct metrics;
 
 /*
  * The daemon's HTTP server (libmicrohttpd, driven from the event loop): reads,
@@ -29,7 +30,7 @@ const char *http_describe_build(void);
  * What takes rights. listen_fd, a listening non-blocking socket of unix type
  * (local) or TCP, stays the caller's and open. NULL with err set.
  */
-struct http *http_open(struct daemon *daemon, int listen_fd, bool local, struct error *err);
+struct http *http_open(struct daemon *daemon, struct metrics *metrics, int listen_fd, bool local, struct error *err);
 
 /* Begin to serve. 0, or a negative errno with err set. */
 int http_start(struct http *http, struct loop *loop, struct error *err);

@@ -11,19 +11,15 @@
 
 #define JSON_TYPE "application/json"
 
-static void release(void *text)
-{
-	free(text);
-}
-
 /* json is taken. */
 static void answer_json(unsigned status, json_t *json, struct http_answer *answer)
 {
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 
 	json_decref(json);
-	*answer = (struct http_answer){
-		.status = status, .type = JSON_TYPE, .body = http_body_new(text, text ? strlen(text) : 0, release)};
+	*answer = (struct http_answer){.status = status,
+				       .type = JSON_TYPE,
+				       .body = http_body_new(text, text ? strlen(text) : 0, http_body_free_data)};
 }
 
 void http_api_error(unsigned status, const char *sentence, struct http_answer *answer)

@@ -15,9 +15,10 @@ const char *http_describe_build(void)
 	return "no HTTP";
 }
 
-struct http *http_open(struct daemon *daemon, int listen_fd, bool local, struct error *err)
+struct http *http_open(struct daemon *daemon, struct metrics *metrics, int listen_fd, bool local, struct error *err)
 {
 	(void)daemon;
+	(void)metrics;
 	(void)listen_fd;
 	(void)local;
 	error_set(err, -EOPNOTSUPP,

@@ -8,20 +8,25 @@
 
 #include "control/dashboard.h"
 #include "control/http_api.h"
+#include "control/metrics.h"
 
 #define API_PREFIX "/api/v1/"
 
-struct http_body *http_body_new(void *data, size_t length, void (*release)(void *data))
+struct http_body *http_body_new(void *data, size_t length, void (*release)(struct http_body *body))
 {
+	struct http_body made = {.users = 1, .length = length, .release = release, .data = data};
 	struct http_body *body = data ? malloc(sizeof(*body)) : NULL;
 
-	if (!body) {
-		if (data && release)
-			release(data);
-		return NULL;
-	}
-	*body = (struct http_body){.users = 1, .length = length, .release = release, .data = data};
+	if (body)
+		*body = made;
+	else if (data && release)
+		release(&made);
 	return body;
+}
+
+void http_body_free_data(struct http_body *body)
+{
+	free(body->data);
 }
 
 void http_body_keep(struct http_body *body)
@@ -34,7 +39,7 @@ void http_body_drop(struct http_body *body)
 	if (!body || --body->users)
 		return;
 	if (body->release)
-		body->release(body->data);
+		body->release(body);
 	free(body);
 }
 
@@ -71,7 +76,7 @@ void http_answer_error(const struct http_request *request, unsigned status, cons
 	}
 	*answer = (struct http_answer){.status = status,
 				       .type = "text/plain; charset=utf-8",
-				       .body = http_body_new(strdup(sentence), strlen(sentence), free)};
+				       .body = http_body_new(strdup(sentence), strlen(sentence), http_body_free_data)};
 }
 
 static bool answer_file(const char *name, struct http_answer *answer)
@@ -90,7 +95,8 @@ static bool answer_file(const char *name, struct http_answer *answer)
 	return false;
 }
 
-void http_route(struct daemon *daemon, const struct http_request *request, struct http_answer *answer)
+void http_route(struct daemon *daemon, struct metrics *metrics, const struct http_request *request,
+		struct http_answer *answer)
 {
 	if (!request->local && (request->host ? !http_host_allowed(request->host) : request->host_needed)) {
 		http_answer_error(request, 421,
@@ -100,6 +106,10 @@ void http_route(struct daemon *daemon, const struct http_request *request, struc
 	}
 	if (is_api(request)) {
 		http_api(daemon, request->path + strlen(API_PREFIX), request, answer);
+		return;
+	}
+	if (metrics && strcmp(request->path, "/metrics") == 0) {
+		*answer = (struct http_answer){.status = 200, .type = METRICS_TYPE, .body = metrics_body(metrics)};
 		return;
 	}
 	if (request->path[0] == '/' && answer_file(request->path + 1, answer))

@@ -7,6 +7,7 @@
 #include <stddef.h>
 
 struct daemon;
+struct metrics;
 
 /*
  * What the HTTP server answers, without the protocol:
@@ -22,12 +23,16 @@ struct daemon;
 struct http_body {
 	unsigned users;
 	size_t length;
-	void (*release)(void *data); /* NULL: data stays for ever */
+	void (*release)(struct http_body *body); /* of data; NULL: it stays for ever */
 	void *data;
 };
 
 /* One user; NULL: no memory, and data was released. */
-struct http_body *http_body_new(void *data, size_t length, void (*release)(void *data));
+struct http_body *http_body_new(void *data, size_t length, void (*release)(struct http_body *body));
+
+/* For release: data is from malloc(3). */
+void http_body_free_data(struct http_body *body);
+
 void http_body_keep(struct http_body *body);
 void http_body_drop(struct http_body *body); /* NULL is allowed */
 
@@ -53,7 +58,8 @@ struct http_answer {
  */
 bool http_host_allowed(const char *host);
 
-void http_route(struct daemon *daemon, const struct http_request *request, struct http_answer *answer);
+void http_route(struct daemon *daemon, struct metrics *metrics, const struct http_request *request,
+		struct http_answer *answer);
 
 /* An answer that is one sentence: of JSON behind /api/, else plain text. */
 void http_answer_error(const struct http_request *request, unsigned status, const char *sentence,

@@ -16,7 +16,7 @@ static struct http_answer ask(const char *path, const char *host, bool local, bo
 	const struct http_request request = {.path = path, .host = host, .local = local, .host_needed = host_needed};
 	struct http_answer answer = {.status = 0};
 
-	http_route(NULL, &request, &answer);
+	http_route(NULL, NULL, &request, &answer);
 	assert_non_null(answer.body);
 	assert_non_null(answer.type);
 	return answer;
@@ -107,9 +107,9 @@ static void paths_that_are_none(void **state)
 
 static unsigned released;
 
-static void release(void *data)
+static void release(struct http_body *body)
 {
-	(void)data;
+	(void)body;
 	released++;
 }
 
