@@ -40,9 +40,11 @@ struct config_disk {
 	uint32_t connection_rate; /* front ends a second; 0: no limit */
 	int socket_fd;            /* a listening or connected socket handed over, or -1; with a path, a predecessor's */
 	int image_fd;             /* a predecessor's open image, or -1; whoever opens the disk takes it */
-	char *file;               /* path of the image or block device; NULL for a null disk */
-	uint64_t null_size;       /* bytes, where file is NULL */
-	char serial[21];          /* GET_ID; "" derives it from the name */
+	bool at_run_time;   /* added by an operator: the two above are new, and whoever opens the disk takes both */
+	bool confined;      /* and by a daemon in its sandbox: no path can be opened or looked at */
+	char *file;         /* path of the image or block device; NULL for a null disk */
+	uint64_t null_size; /* bytes, where file is NULL */
+	char serial[21];    /* GET_ID; "" derives it from the name */
 	enum storage_cache cache;
 	enum config_lock lock;
 	bool read_only;

@@ -64,6 +64,7 @@ static void strip(struct config_disk *disk)
 	for (unsigned i = 0; i < count; i++)
 		*strings[i] = NULL;
 	disk->socket_fd = disk->image_fd = -1;
+	disk->at_run_time = disk->confined = false;
 }
 
 bool config_disk_same(const struct config_disk *a, const struct config_disk *b)
@@ -90,7 +91,6 @@ bool config_disk_same(const struct config_disk *a, const struct config_disk *b)
 void config_disk_update(struct config_disk *disk, const struct config_disk *from)
 {
 	const char **old[MAX_STRINGS], **new[MAX_STRINGS];
-	const int socket_fd = disk->socket_fd, image_fd = disk->image_fd;
 	struct config_disk copy;
 	unsigned count;
 
@@ -99,7 +99,9 @@ void config_disk_update(struct config_disk *disk, const struct config_disk *from
 	each_string(&copy, new, &count);
 	for (unsigned i = 0; i < count; i++)
 		*new[i] = *old[i];
+	copy.socket_fd = disk->socket_fd;
+	copy.image_fd = disk->image_fd;
+	copy.at_run_time = disk->at_run_time;
+	copy.confined = disk->confined;
 	memcpy(disk, &copy, sizeof(copy));
-	disk->socket_fd = socket_fd;
-	disk->image_fd = image_fd;
 }

@@ -14,6 +14,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/memguard.h"
+#include "control/daemon_change.h"
 #include "control/daemon_parts.h"
 #include "control/http_address.h"
 #include "control/notify.h"
@@ -114,27 +115,20 @@ static int watch_signals(struct daemon *daemon, struct error *err)
 	return 0;
 }
 
-/*
- * A disk takes a handful of descriptors, a front end those of its memory, and
- * each queue its own three twice. Where all front ends together can have more
- * than there are, one that asks for all of its own keeps others away.
- */
-static void raise_descriptor_limit(const struct config *config)
+static void raise_descriptor_limit(struct daemon *daemon)
 {
+	const uint64_t most = daemon_descriptors(daemon);
 	struct rlimit limit;
-	uint64_t most = 64;
 
-	for (unsigned i = 0; i < config->disk_count; i++)
-		most += 16 + config->disks[i].limits.regions + 6ull * config->disks[i].queues;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-		limit.rlim_cur = limit.rlim_max;
-		setrlimit(RLIMIT_NOFILE, &limit);
-		if (limit.rlim_cur < most)
-			log_warning("front ends can take up %llu file descriptors together, and there are %llu: raise "
-				    "RLIMIT_NOFILE, or lower queues or memory-regions-max",
-				    (unsigned long long)most, (unsigned long long)limit.rlim_cur);
-	}
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	daemon->descriptors = limit.rlim_cur;
+	if (limit.rlim_cur < most)
+		log_warning("front ends can take up %llu file descriptors together, and there are %llu: raise "
+			    "RLIMIT_NOFILE, or lower queues or memory-regions-max",
+			    (unsigned long long)most, (unsigned long long)limit.rlim_cur);
 }
 
 /* Sockets that are ours are taken away by a child, because we shall not be allowed to. */
@@ -355,6 +349,7 @@ int daemon_run(struct config *config, const struct daemon_upgrade *upgrade, stru
 				.signals.fd = -1,
 				.lost_memory.fd = -1,
 				.http_fd = -1,
+				.confined = config->sandbox.mode != SANDBOX_OFF,
 				.upgraded = upgrade,
 				.owner = geteuid()};
 	int ret = 0;
@@ -369,17 +364,18 @@ int daemon_run(struct config *config, const struct daemon_upgrade *upgrade, stru
 	upgrade_server_init(&daemon.upgrades, &daemon.loop, &daemon.fleet, handed_over);
 	daemon_init_rpc(&daemon);
 	clock_init();
-	raise_descriptor_limit(config);
 	if (upgrade)
 		ret = upgrade_client_connect(config, &daemon.taking, err);
 	/* With what the predecessor has given. */
 	if (ret == 0)
 		ret = fleet_fill(&daemon.fleet, config, err);
+	raise_descriptor_limit(&daemon);
 	notify_open();
 	if (ret == 0)
 		ret = run(&daemon, err);
 	notify_close();
 	upgrade_client_free(daemon.taking);
+	daemon_change_end(&daemon);
 	fleet_clear(&daemon.fleet);
 	return ret;
 }

@@ -2,6 +2,7 @@
 #include "control/daemon_parts.h"
 
 #include "base/log.h"
+#include "control/daemon_change.h"
 #include "control/notify.h"
 
 void daemon_report_status(const struct daemon *daemon, const char *prefix)
@@ -27,6 +28,7 @@ static void forget_removed(struct mailbox_message *message)
 		if (!member->removed || !member->disk.closed)
 			continue;
 		log_info("disk %s: removed", member->config->name);
+		daemon_change_gone(daemon, member);
 		fleet_forget(&daemon->fleet, member);
 	}
 	daemon_report_status(daemon, "");
@@ -55,14 +57,16 @@ void daemon_disks_changed(struct disk_host *host)
 		if (member->removed && member->disk.closed && !daemon->stopping)
 			forget_later(daemon);
 	}
-	if (all_closed)
+	/* One that can be given disks waits for them. */
+	if (all_closed && (daemon->stopping || !daemon->config->rpc_socket))
 		loop_quit(&daemon->loop);
 }
 
 void daemon_disk_settled(struct disk_host *host, struct disk *disk)
 {
-	(void)host;
-	(void)disk;
+	struct daemon *daemon = (struct daemon *)((char *)host - offsetof(struct daemon, host));
+
+	daemon_change_settled(daemon, fleet_member(disk));
 }
 
 void daemon_close_disks(struct daemon *daemon)
@@ -77,7 +81,10 @@ int daemon_open_disk(struct daemon *daemon, struct fleet_disk *member, struct er
 {
 	const struct config_disk *config = member->config;
 	const struct storage_info *info;
-	int ret = disk_open(&member->disk, &daemon->host, config, err);
+	int ret;
+
+	fleet_identify(member);
+	ret = disk_open(&member->disk, &daemon->host, config, err);
 
 	member->failed = ret < 0;
 	if (ret < 0) {
@@ -105,4 +112,18 @@ int daemon_open_disks(struct daemon *daemon, struct error *err)
 		return 0;
 	return error_set(err, err->code, "nothing to serve: %s failed",
 			 daemon->fleet.count == 1 ? "the only disk" : "all disks");
+}
+
+/*
+ * A disk takes a handful of descriptors, a front end those of its memory, and
+ * each queue its own three twice. Where all front ends together can have more
+ * than there are, one that asks for all of its own keeps others away.
+ */
+uint64_t daemon_descriptors(const struct daemon *daemon)
+{
+	uint64_t most = 64;
+
+	for (const struct fleet_disk *member = daemon->fleet.first; member; member = member->next)
+		most += 16 + member->config->limits.regions + 6ull * member->config->queues;
+	return most;
 }

@@ -18,6 +18,8 @@
  *   daemon_rpc.c    its RPC server
  *   daemon_disks.c  its disks: open, close, forget, tell how many there are
  *   daemon_http.c   what it serves by HTTP
+ *   daemon_add.c    a disk that comes at run time
+ *   daemon_change.c and is changed there, with who waits for that
  */
 struct daemon {
 	struct config *config; /* what it was started with; of disks, the fleet has what counts */
@@ -32,10 +34,13 @@ struct daemon {
 	const char **socket_paths;     /* the sweeper's */
 	struct mailbox_message forget; /* see daemon_disks.c */
 	bool forgetting;
-	bool ready;       /* everything was opened */
-	bool stopping;    /* on the way out */
-	bool told;        /* to stop, by a signal */
-	bool handed_over; /* another process is the service now */
+	struct disk_wait *waits; /* see daemon_change.c */
+	bool confined;           /* in the sandbox: no path can be opened */
+	uint64_t descriptors;    /* that there may be, of files and sockets */
+	bool ready;              /* everything was opened */
+	bool stopping;           /* on the way out */
+	bool told;               /* to stop, by a signal */
+	bool handed_over;        /* another process is the service now */
 
 	struct rpc_server rpc;
 	struct http *http; /* NULL: none */
@@ -72,6 +77,9 @@ void daemon_close_disks(struct daemon *daemon);
 
 /* STATUS= for systemd, with what prefix has before it. */
 void daemon_report_status(const struct daemon *daemon, const char *prefix);
+
+/* How many descriptors all disks can take up together. */
+uint64_t daemon_descriptors(const struct daemon *daemon);
 
 /* disk_host.changed() and settled() */
 void daemon_disks_changed(struct disk_host *host);

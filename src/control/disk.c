@@ -201,16 +201,11 @@ static void watch_ready(struct loop_source *source)
 	disk_refresh(DISK_OF(source, watch));
 }
 
-void disk_refresh(struct disk *disk)
+static void announce_size(struct disk *disk, uint64_t before)
 {
-	const uint64_t before = storage_size(disk->storage);
-	struct error err = {0};
-	int ret = storage_refresh(disk->storage, &err);
-	uint64_t now = storage_size(disk->storage);
+	const uint64_t now = storage_size(disk->storage);
 
-	if (ret < 0)
-		log_error("%s", err.text);
-	if (ret <= 0)
+	if (now == before)
 		return;
 	if (now < before)
 		log_warning("disk %s shrank from %" PRIu64 " to %" PRIu64
@@ -220,6 +215,34 @@ void disk_refresh(struct disk *disk)
 		log_info("disk %s grew from %" PRIu64 " to %" PRIu64 " bytes", disk->config->name, before, now);
 	if (disk->session)
 		vhost_session_config_changed(disk->session);
+}
+
+void disk_refresh(struct disk *disk)
+{
+	const uint64_t before = storage_size(disk->storage);
+	struct error err = {0};
+
+	if (storage_refresh(disk->storage, &err) < 0)
+		log_error("%s", err.text);
+	announce_size(disk, before);
+}
+
+int disk_resize(struct disk *disk, uint64_t size, struct error *err)
+{
+	const uint64_t before = storage_size(disk->storage);
+	int ret = storage_resize(disk->storage, size, err);
+
+	if (ret == 0)
+		ret = storage_refresh(disk->storage, err);
+	announce_size(disk, before);
+	return ret < 0 ? ret : 0;
+}
+
+/* A socket that was handed over for this disk alone, and that it does not come to. */
+static void drop_given(const struct config_disk *config)
+{
+	if (config->at_run_time && config->socket_fd >= 0)
+		close(config->socket_fd);
 }
 
 /* Listen on the configured path, or take what was handed over: a listening socket or a connected one. */
@@ -236,9 +259,12 @@ static int open_socket(struct disk *disk, int *connected, struct error *err)
 		return disk->listener.fd < 0 ? error_prefix(err, "disk %s", config->name) : 0;
 	}
 	if (getsockopt(config->socket_fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 ||
-	    fcntl(config->socket_fd, F_SETFL, O_NONBLOCK) < 0)
-		return error_set(err, -errno, "disk %s: file descriptor %d is not a socket: %s", config->name,
-				 config->socket_fd, strerror(errno));
+	    fcntl(config->socket_fd, F_SETFL, O_NONBLOCK) < 0) {
+		error_set(err, -errno, "disk %s: file descriptor %d is not a socket: %s", config->name,
+			  config->socket_fd, strerror(errno));
+		drop_given(config);
+		return err->code;
+	}
 	if (listening)
 		disk->listener.fd = config->socket_fd;
 	else
@@ -261,8 +287,10 @@ static int open_front(struct disk *disk, int *connected, struct error *err)
 {
 	int ret = throttle_open(disk);
 
-	if (ret < 0)
+	if (ret < 0) {
+		drop_given(disk->config);
 		return error_set(err, ret, "disk %s: no timer can be had: %s", disk->config->name, strerror(-ret));
+	}
 	ret = open_socket(disk, connected, err);
 	if (ret == 0 && !disk->held && disk->listener.fd >= 0 && loop_watch(disk->host->loop, &disk->listener) < 0)
 		ret = error_set(err, -ENOMEM, "disk %s: its socket cannot be watched", disk->config->name);
@@ -275,28 +303,29 @@ static int open_front(struct disk *disk, int *connected, struct error *err)
 
 int disk_open(struct disk *disk, struct disk_host *host, const struct config_disk *config, struct error *err)
 {
-	const bool inherited = config->socket && config->socket_fd >= 0;
+	const bool inherited = config->socket && config->socket_fd >= 0 && !config->at_run_time;
 	int connected = -1, ret;
 
-	*disk = (struct disk){.host = host,
-			      .config = config,
-			      .throttle.limiter.rate = config->connection_rate,
-			      .held = inherited,
-			      .shared = inherited};
+	*disk = (struct disk){.host = host, .config = config, .held = inherited, .shared = inherited};
 	ret = disk_storage_open(config, &disk->storage, err);
-	if (ret < 0)
+	if (ret < 0) {
+		drop_given(config);
 		return ret;
+	}
 	ret = blk_init(&disk->blk, config->name, config->serial[0] ? config->serial : config->name, config->queues,
 		       disk->storage, err);
 	if (ret == 0) {
-		for (uint32_t i = 0; i < config->queues; i++)
-			disk->blk.queue[i].queue.policy = config->policy;
+		disk_reconfigure(disk);
 		if (host->qos)
 			ret = qos_tree_add_disk(host->qos, config->name, &disk->blk, &config->qos, err);
 		if (ret == 0)
 			ret = open_front(disk, &connected, err);
+		else
+			drop_given(config);
 		if (ret < 0)
 			destroy_device(disk);
+	} else {
+		drop_given(config);
 	}
 	if (ret < 0) {
 		storage_close(disk->storage);
@@ -309,6 +338,24 @@ int disk_open(struct disk *disk, struct disk_host *host, const struct config_dis
 	if (connected >= 0)
 		begin_session(disk, connected);
 	return 0;
+}
+
+void disk_reconfigure(struct disk *disk)
+{
+	disk->throttle.limiter.rate = disk->config->connection_rate;
+	if (disk->session && !vhost_session_is_quiet(disk->session))
+		return;
+	for (uint32_t i = 0; i < disk->blk.queue_count; i++)
+		disk->blk.queue[i].queue.policy = disk->config->policy;
+}
+
+unsigned disk_in_flight(const struct disk *disk)
+{
+	unsigned sum = 0;
+
+	for (uint32_t i = 0; !disk->closed && i < disk->blk.queue_count; i++)
+		sum += __atomic_load_n(&disk->blk.queue[i].queue.in_flight, __ATOMIC_RELAXED);
+	return sum;
 }
 
 void disk_hold(struct disk *disk)

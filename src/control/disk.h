@@ -107,4 +107,16 @@ void disk_check_memory(struct disk *disk);
 /* Look at the size of the image again and tell the guest if it has changed. */
 void disk_refresh(struct disk *disk);
 
+/* Make the disk larger, to size bytes, and tell the guest. Negative errno with err set: nothing has changed. */
+int disk_resize(struct disk *disk, uint64_t size, struct error *err);
+
+/*
+ * config has changed in what may change while the disk is there: go by it.
+ * Nothing runs (disk_is_quiet()) where its queues are concerned.
+ */
+void disk_reconfigure(struct disk *disk);
+
+/* Requests that are under way. */
+unsigned disk_in_flight(const struct disk *disk);
+
 #endif

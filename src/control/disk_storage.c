@@ -11,7 +11,10 @@ static int open_bottom(const struct config_disk *config, struct storage **out, s
 		.read_only = config->read_only,
 		.no_discard = !config->discard,
 		.lock_running = config->lock == CONFIG_LOCK_RUNNING,
-		.inherited = config->image_fd >= 0,
+		.inherited = config->image_fd >= 0 && !config->at_run_time,
+		.given = config->image_fd >= 0 && config->at_run_time,
+		.confined = config->confined,
+		.at_once = config->at_run_time,
 		.fd = config->image_fd,
 	};
 

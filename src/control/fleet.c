@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 static void free_member(struct fleet_disk *member)
 {
@@ -78,4 +79,56 @@ struct fleet_tally fleet_count(const struct fleet *fleet)
 		tally.failed += member->failed;
 	}
 	return tally;
+}
+
+void fleet_identify(struct fleet_disk *member)
+{
+	const struct config_disk *config = member->config;
+	struct stat status;
+	int ret;
+
+	if (!config->file)
+		return;
+	ret = config->image_fd >= 0 ? fstat(config->image_fd, &status) : stat(config->file, &status);
+	if (ret < 0)
+		return;
+	member->image.known = true;
+	member->image.device = S_ISBLK(status.st_mode) ? status.st_rdev : status.st_dev;
+	member->image.inode = S_ISBLK(status.st_mode) ? 0 : status.st_ino;
+}
+
+static bool same_image(const struct fleet_disk *a, const struct fleet_disk *b)
+{
+	if (!a->config->file || !b->config->file || (a->config->read_only && b->config->read_only))
+		return false;
+	if (strcmp(a->config->file, b->config->file) == 0)
+		return true;
+	return a->image.known && b->image.known && a->image.device == b->image.device &&
+	       a->image.inode == b->image.inode;
+}
+
+int fleet_compare(const struct fleet *fleet, const struct fleet_disk *member, const char **key, struct error *err)
+{
+	const struct config_disk *config = member->config;
+
+	for (const struct fleet_disk *other = fleet->first; other; other = other->next) {
+		if (other == member)
+			continue;
+		*key = "name";
+		if (strcmp(other->config->name, config->name) == 0)
+			return error_set(err, -EEXIST, "disk %s: there is one of that name: expected another name",
+					 config->name);
+		*key = "socket";
+		if (other->config->socket && strcmp(other->config->socket, config->socket) == 0)
+			return error_set(err, -EEXIST,
+					 "disk %s: socket: \"%s\" is disk %s's: expected a socket of its own",
+					 config->name, config->socket, other->config->name);
+		*key = "file";
+		if (same_image(other, member))
+			return error_set(err, -EEXIST,
+					 "disk %s: file: \"%s\" is disk %s's: expected an image of its own, unless "
+					 "both are read-only",
+					 config->name, config->file, other->config->name);
+	}
+	return 0;
 }

@@ -3,6 +3,7 @@
 #define STRAIT_CONTROL_FLEET_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 #include "control/config.h"
 #include "control/disk.h"
@@ -18,11 +19,22 @@
  * Members are forgotten from the event loop alone, so such a loop may close
  * disks; it skips those whose disk is closed.
  */
+struct disk_change;
+
+/* What file an image is, whatever it is called: of a block device its number, of a file where it lies. */
+struct fleet_image {
+	bool known;
+	dev_t device;
+	ino_t inode;
+};
+
 struct fleet_disk {
 	struct fleet_disk *next; /* in the order of the configuration, later ones at the end */
 	struct config_disk *config;
 	json_t *tree;     /* of it, as it was written (config.tree): what is written back */
 	struct disk disk; /* disk.closed: it failed to open, or is gone */
+	struct fleet_image image;
+	struct disk_change *change; /* waits until nothing runs (daemon_change.c); NULL: none */
 	bool failed;
 	bool paused;  /* by an operator */
 	bool removed; /* is being closed, and then forgotten */
@@ -47,6 +59,16 @@ void fleet_clear(struct fleet *fleet);
 
 /* NULL where there is none of that name. */
 struct fleet_disk *fleet_find(const struct fleet *fleet, const char *name);
+
+/* Look at the image of a member that is about to be opened. */
+void fleet_identify(struct fleet_disk *member);
+
+/*
+ * Whether a disk can be one of the fleet beside the others: name, socket, and
+ * an image of its own unless all only read it. Else -EEXIST with err set and
+ * *key, which of these it is.
+ */
+int fleet_compare(const struct fleet *fleet, const struct fleet_disk *member, const char **key, struct error *err);
 
 static inline struct fleet_disk *fleet_member(const struct disk *disk)
 {

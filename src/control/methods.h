@@ -26,6 +26,15 @@ rpc_method_fn method_stats_reset;
 rpc_method_fn method_budget_get;
 rpc_method_fn method_history_get;
 
+/* methods_change.c */
+rpc_method_fn method_disk_add;
+rpc_method_fn method_disk_remove;
+rpc_method_fn method_disk_resize;
+rpc_method_fn method_disk_pause;
+rpc_method_fn method_disk_resume;
+rpc_method_fn method_disk_drain;
+rpc_method_fn method_disk_set;
+
 /* What they share. */
 
 /* The disk that a parameter names; NULL with err set and the parameter blamed where there is none. */
@@ -33,5 +42,9 @@ struct fleet_disk *method_find_disk(struct rpc_call *call, const char *field, st
 
 /* methods_disk.c: the state of a disk in the words of rpc.schema.json. */
 const char *method_disk_state(const struct fleet_disk *member);
+
+/* What the schema calls #/definitions/disk. NULL: no memory. And that as the call's answer. */
+json_t *method_describe_disk(const struct daemon *daemon, const struct fleet_disk *member);
+int method_answer_disk(struct rpc_call *call, const struct fleet_disk *member, struct error *err);
 
 #endif

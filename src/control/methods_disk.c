@@ -16,7 +16,7 @@ const char *method_disk_state(const struct fleet_disk *member)
 	if (member->failed || disk->closed)
 		return "failed";
 	if (member->paused)
-		return "paused";
+		return disk_is_quiet(disk) ? "paused" : "draining";
 	return disk->session ? "connected" : "serving";
 }
 
@@ -33,17 +33,7 @@ static json_t *workers_of(const struct placement *placement, const struct disk *
 	return workers;
 }
 
-static json_int_t in_flight(const struct disk *disk)
-{
-	json_int_t sum = 0;
-
-	for (uint32_t i = 0; !disk->closed && i < disk->blk.queue_count; i++)
-		sum += __atomic_load_n(&disk->blk.queue[i].queue.in_flight, __ATOMIC_RELAXED);
-	return sum;
-}
-
-/* What the schema calls #/definitions/disk. NULL: no memory. */
-static json_t *describe(const struct daemon *daemon, const struct fleet_disk *member)
+json_t *method_describe_disk(const struct daemon *daemon, const struct fleet_disk *member)
 {
 	const struct config_disk *config = member->config;
 	const struct disk *disk = &member->disk;
@@ -55,8 +45,8 @@ static json_t *describe(const struct daemon *daemon, const struct fleet_disk *me
 			 info ? (int)info->block_size : 0, "read-only", info ? info->read_only : config->read_only,
 			 "cache", config_disk_word("cache", (int64_t)config->cache), "queues", (int)config->queues,
 			 "state", method_disk_state(member), "polling",
-			 config_disk_word("polling", (int64_t)config->policy.poll), "in-flight", in_flight(disk),
-			 "workers", workers_of(&daemon->placement, disk));
+			 config_disk_word("polling", (int64_t)config->policy.poll), "in-flight",
+			 (json_int_t)disk_in_flight(disk), "workers", workers_of(&daemon->placement, disk));
 }
 
 int method_disk_list(struct rpc_call *call, struct error *err)
@@ -65,7 +55,7 @@ int method_disk_list(struct rpc_call *call, struct error *err)
 	int ret = disks ? 0 : -1;
 
 	for (const struct fleet_disk *member = call->daemon->fleet.first; member && ret == 0; member = member->next)
-		ret = json_array_append_new(disks, describe(call->daemon, member));
+		ret = json_array_append_new(disks, method_describe_disk(call->daemon, member));
 	call->result = ret == 0 ? json_pack("{s:o}", "disks", disks) : NULL;
 	if (ret < 0)
 		json_decref(disks);
@@ -76,8 +66,11 @@ int method_disk_get(struct rpc_call *call, struct error *err)
 {
 	const struct fleet_disk *member = method_find_disk(call, "name", err);
 
-	if (!member)
-		return err->code;
-	call->result = describe(call->daemon, member);
+	return member ? method_answer_disk(call, member, err) : err->code;
+}
+
+int method_answer_disk(struct rpc_call *call, const struct fleet_disk *member, struct error *err)
+{
+	call->result = method_describe_disk(call->daemon, member);
 	return call->result ? 0 : error_set(err, -ENOMEM, "no memory for an answer");
 }

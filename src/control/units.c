@@ -123,3 +123,12 @@ void units_format_size(uint64_t bytes, char *text, size_t capacity)
 	else
 		snprintf(text, capacity, "%" PRIu64 " %s", whole, units[i].name);
 }
+
+void units_write_size(uint64_t bytes, char *text, size_t capacity)
+{
+	unsigned i = 0;
+
+	while (i < UNIT_COUNT - 1 && (!bytes || bytes & (((uint64_t)1 << units[i].shift) - 1)))
+		i++;
+	snprintf(text, capacity, "%" PRIu64 "%s", bytes >> units[i].shift, i < UNIT_COUNT - 1 ? units[i].name : "");
+}

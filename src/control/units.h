@@ -33,4 +33,7 @@ int units_parse_decimal(const char *text, double *value);
 /* Bytes for people: "10 GiB", "1.5 MiB", "512 B". Rounds down, so that nothing looks larger than it is. */
 void units_format_size(uint64_t bytes, char *text, size_t capacity);
 
+/* The same, exactly, for units_parse_size(): "10GiB", "1536MiB", "512". */
+void units_write_size(uint64_t bytes, char *text, size_t capacity);
+
 #endif

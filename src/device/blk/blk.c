@@ -84,6 +84,14 @@ void blk_reset(struct blk *blk)
 	update_stable_writes(blk);
 }
 
+void blk_cache_changed(struct blk *blk)
+{
+	const bool negotiated = blk->features != 0;
+
+	blk->writeback = blk->storage->info.writeback && (blk->writeback || !negotiated);
+	update_stable_writes(blk);
+}
+
 static uint8_t log2_of(uint32_t power_of_two)
 {
 	return (uint8_t)__builtin_ctz(power_of_two);

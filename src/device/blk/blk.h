@@ -58,6 +58,13 @@ int blk_get_config(const struct blk *blk, uint32_t offset, uint32_t size, void *
 int blk_set_config(struct blk *blk, uint32_t offset, uint32_t size, const void *data);
 void blk_reset(struct blk *blk);
 
+/*
+ * The storage has another cache mode; no queue runs. Where the guest's writes
+ * were stable and need not be any more, they stay it until a reset: it does not
+ * know that it would have to flush.
+ */
+void blk_cache_changed(struct blk *blk);
+
 /* Sum over all queues. */
 void blk_read_counters(const struct blk *blk, struct blk_counters *device, struct queue_counters *queues);
 

@@ -117,6 +117,34 @@ static void sizes_for_people(void **state)
 	}
 }
 
+static void sizes_to_be_read_again(void **state)
+{
+	static const struct {
+		uint64_t bytes;
+		const char *text;
+	} table[] = {
+		{0, "0"},
+		{512, "512"},
+		{1024, "1KiB"},
+		{1536, "1536"},
+		{3ull << 29, "1536MiB"},
+		{10ull << 30, "10GiB"},
+		{15ull << 60, "15EiB"},
+		{UINT64_MAX, "18446744073709551615"},
+	};
+	char text[32];
+
+	(void)state;
+	for (size_t i = 0; i < COUNT(table); i++) {
+		uint64_t bytes = 1;
+
+		units_write_size(table[i].bytes, text, sizeof(text));
+		assert_string_equal(text, table[i].text);
+		assert_int_equal(units_parse_size(text, &bytes), 0);
+		assert_true(bytes == table[i].bytes);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -124,6 +152,7 @@ int main(void)
 		cmocka_unit_test(sizes),
 		cmocka_unit_test(decimals),
 		cmocka_unit_test(sizes_for_people),
+		cmocka_unit_test(sizes_to_be_read_again),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
