@@ -11,5 +11,6 @@ struct command {
 
 int command_bench(int argc, char **argv);
 int command_rpc(int argc, char **argv);
+int command_top(int argc, char **argv);
 
 #endif

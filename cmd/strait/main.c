@@ -6,6 +6,7 @@
 
 static const struct command commands[] = {
 	{"bench", "drive a vhost-user-blk back end and measure it", command_bench},
+	{"top", "show live what the disks of straitd do", command_top},
 	{"rpc", "call a method of a running straitd", command_rpc},
 };
 

@@ -72,9 +72,29 @@ _strait_rpc()
 	fi
 }
 
+_strait_top()
+{
+	local options_top="--socket= --delay= --count= --batch --json --sort= --reverse --filter= --columns= --units= --help"
+	local columns="name state group iops mbps depth p50 p99 p99.9 stage held cpu kicks calls polls sleeps errors
+		read-iops write-iops"
+	local word=$1 before=$2
+
+	case $before in
+	--sort | --columns)
+		mapfile -t COMPREPLY < <(compgen -W "$columns" -- "$word")
+		;;
+	--units)
+		mapfile -t COMPREPLY < <(compgen -W "human plain" -- "$word")
+		;;
+	*)
+		_strait_client "$word" "$before" "$options_top"
+		;;
+	esac
+}
+
 _strait()
 {
-	local commands="bench rpc"
+	local commands="bench rpc top"
 	local options="--version --help"
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 

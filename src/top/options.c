@@ -11,8 +11,7 @@
 #define DELAY_MAX 3600.0
 
 enum {
-	OPTION_SOCKET = 256,
-	OPTION_JSON,
+	OPTION_JSON = 256,
 	OPTION_SORT,
 	OPTION_REVERSE,
 	OPTION_FILTER,
@@ -21,7 +20,7 @@ enum {
 };
 
 static const struct option table[] = {
-	{"socket", required_argument, NULL, OPTION_SOCKET},
+	{"socket", required_argument, NULL, 's'},
 	{"delay", required_argument, NULL, 'd'},
 	{"count", required_argument, NULL, 'n'},
 	{"batch", no_argument, NULL, 'b'},
@@ -37,7 +36,7 @@ static const struct option table[] = {
 
 void top_options_help(FILE *out)
 {
-	fputs("      --socket=PATH           RPC socket of straitd (default: $STRAIT_SOCKET, or\n"
+	fputs("  -s, --socket=PATH           RPC socket of straitd (default: $STRAIT_SOCKET, or\n"
 	      "                              /run/strait/rpc.sock)\n"
 	      "  -d, --delay=SECONDS         time between two readings (default 1)\n"
 	      "  -n, --count=N               end after so many readings\n"
@@ -145,7 +144,7 @@ static int parse_units(struct top_view *view, const char *value, bool *said, str
 static int apply(struct top_options *options, int letter, bool *units, struct error *err)
 {
 	switch (letter) {
-	case OPTION_SOCKET:
+	case 's':
 		options->socket = optarg;
 		return 0;
 	case 'd':
@@ -180,7 +179,7 @@ int top_options_parse(struct top_options *options, int argc, char **argv, struct
 	*options = (struct top_options){.view = {.sort = TOP_COLUMN_IOPS, .delay = 1, .workers = true}};
 	opterr = 0;
 	optind = 0;
-	while ((letter = getopt_long(argc, argv, ":d:n:bh", table, NULL)) != -1) {
+	while ((letter = getopt_long(argc, argv, ":s:d:n:bh", table, NULL)) != -1) {
 		if (letter == 'h')
 			options->help = true;
 		else if (letter == ':')
