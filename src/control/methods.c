@@ -5,17 +5,25 @@
 
 #include "control/rpc_schema.h"
 
-/* In the order of rpc.schema.json; a test compares the two. */
+/* The same as in rpc.schema.json, which a test compares. */
 /* clang-format off: one a line, which several people can add to */
 const struct rpc_method rpc_methods[] = {
-	{"version", method_version},         {"schema.get", method_schema_get},
-	{"disk.list", method_disk_list},     {"disk.get", method_disk_get},
-	{"disk.add", method_disk_add},       {"disk.remove", method_disk_remove},
-	{"disk.resize", method_disk_resize}, {"disk.pause", method_disk_pause},
-	{"disk.resume", method_disk_resume}, {"disk.drain", method_disk_drain},
-	{"disk.set", method_disk_set},       {"stats.get", method_stats_get},
-	{"stats.reset", method_stats_reset}, {"budget.get", method_budget_get},
-	{"history.get", method_history_get}, {NULL, NULL},
+	{"version", method_version},
+	{"schema.get", method_schema_get},
+	{"disk.list", method_disk_list},
+	{"disk.get", method_disk_get},
+	{"disk.add", method_disk_add},
+	{"disk.remove", method_disk_remove},
+	{"disk.resize", method_disk_resize},
+	{"disk.pause", method_disk_pause},
+	{"disk.resume", method_disk_resume},
+	{"disk.drain", method_disk_drain},
+	{"disk.set", method_disk_set},
+	{"stats.get", method_stats_get},
+	{"stats.reset", method_stats_reset},
+	{"budget.get", method_budget_get},
+	{"history.get", method_history_get},
+	{NULL, NULL},
 };
 /* clang-format on */
 

@@ -180,7 +180,7 @@ void rpc_answer(struct rpc_deferred *deferred, json_t *result, const struct erro
 	struct rpc_connection *connection = deferred->connection;
 	struct rpc_call call = {.result = result};
 
-	if (deferred->server)
+	if (deferred->what[0]) /* a change */
 		log_change(deferred->server, &deferred->peer, deferred->what, result ? "done" : err->text);
 	if (connection) {
 		connection->deferred = NULL;

@@ -50,7 +50,7 @@ enum rpc_role rpc_schema_role(const json_t *method)
 	return role && strcmp(role, "reader") == 0 ? RPC_READER : RPC_ADMIN;
 }
 
-static const json_t *resolve(const json_t *schema)
+const json_t *rpc_schema_resolve(const json_t *schema)
 {
 	const char *reference = json_string_value(json_object_get(schema, "$ref"));
 
@@ -94,6 +94,12 @@ static bool has_type(const json_t *schema, const char *type)
 			return true;
 	}
 	return false;
+}
+
+/* A whole number is a number. */
+static bool accepts(const json_t *schema, const json_t *value)
+{
+	return has_type(schema, type_of(value)) || (json_is_integer(value) && has_type(schema, "number"));
 }
 
 static void append(char *text, size_t capacity, const char *more)
@@ -142,7 +148,7 @@ static void describe_text(const json_t *schema, char *text, size_t capacity)
 /* What a value of this schema looks like. */
 static void describe(const json_t *schema, char *text, size_t capacity)
 {
-	static const char *const kinds[] = {"object", "array", "string", "integer", "number", "boolean", "null"};
+	static const char *const kinds[] = {"integer", "number", "string", "boolean", "object", "array", "null"};
 	bool any = false;
 
 	text[0] = '\0';
@@ -243,7 +249,8 @@ static int unknown_key(struct check *check, const json_t *properties, const char
 static int missing_key(struct check *check, const json_t *properties, const char *key)
 {
 	enter(check, key, 0);
-	describe(resolve(json_object_get(properties, key)), check->fault->expected, sizeof(check->fault->expected));
+	describe(rpc_schema_resolve(json_object_get(properties, key)), check->fault->expected,
+		 sizeof(check->fault->expected));
 	return -EINVAL;
 }
 
@@ -339,8 +346,8 @@ static int check_value(struct check *check, const json_t *schema, const json_t *
 {
 	const json_t *words;
 
-	schema = resolve(schema);
-	if (!has_type(schema, type_of(value)) && !(json_is_integer(value) && has_type(schema, "number")))
+	schema = rpc_schema_resolve(schema);
+	if (!accepts(schema, value))
 		return refuse(check, schema, value);
 	words = json_object_get(schema, "enum");
 	if (words && !has_word(words, value))
@@ -374,12 +381,11 @@ int rpc_schema_check(const json_t *method, const json_t *params, struct rpc_sche
 json_t *rpc_schema_read(const json_t *method, const char *name, const char *text)
 {
 	const json_t *properties = json_object_get(json_object_get(method, "params"), "properties");
-	const json_t *schema = resolve(json_object_get(properties, name));
+	const json_t *schema = rpc_schema_resolve(json_object_get(properties, name));
 	json_t *value = json_loads(text, JSON_DECODE_ANY, NULL);
 
-	/* Numbers and words of JSON where they are wanted; a disk may be called 7 or true. */
-	if (value && (!schema || !has_type(schema, type_of(value))) &&
-	    !(json_is_integer(value) && schema && has_type(schema, "number"))) {
+	/* Numbers and words of JSON where they are wanted; a disk may be called 7 or true. A string needs no quotes. */
+	if (value && (json_is_string(value) || !schema || !accepts(schema, value))) {
 		json_decref(value);
 		value = NULL;
 	}

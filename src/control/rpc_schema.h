@@ -24,6 +24,9 @@ const json_t *rpc_schema_method(const char *name);
 /* Who may call it. */
 enum rpc_role rpc_schema_role(const json_t *method);
 
+/* A part of the schema, or the definition that it refers to. */
+const json_t *rpc_schema_resolve(const json_t *schema);
+
 /* What is wrong with parameters. */
 struct rpc_schema_fault {
 	char field[128];    /* "disk.queues"; "params" for all of them */
