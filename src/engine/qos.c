@@ -171,7 +171,7 @@ static void node_refund(struct qos_node *node, uint32_t mask, const struct qos_c
 	}
 }
 
-static bool node_take(struct qos_node *node, uint32_t mask, const struct qos_cost *cost, qos_time now,
+static bool node_take(struct qos_node *node, uint32_t mask, const struct qos_cost *cost, qos_time leave, qos_time now,
 		      struct qos_refusal *why)
 {
 	uint32_t taken = 0;
@@ -179,7 +179,7 @@ static bool node_take(struct qos_node *node, uint32_t mask, const struct qos_cos
 	while (mask) {
 		const unsigned i = take_first(&mask);
 
-		if (!qos_bucket_take(&node->bucket[i], units(i, cost), now, &why->when)) {
+		if (!qos_bucket_take_leaving(&node->bucket[i], units(i, cost), leave, now, &why->when)) {
 			why->direction_only = KIND(i) != QOS_IOPS && KIND(i) != QOS_BPS;
 			node_refund(node, taken, cost);
 			return false;
@@ -261,7 +261,9 @@ static bool may_all_pass(const struct path *path, const struct qos_cost *cost, q
 		}
 	}
 	for (unsigned level = 0; level < path->count; level++) {
-		if (node_take(path->node[level], path->mask[level], cost, now, why))
+		const qos_time leave = level ? qos_share_leaves(path->node[level], path->node[level - 1]) : 0;
+
+		if (node_take(path->node[level], path->mask[level], cost, leave, now, why))
 			continue;
 		for (unsigned below = 0; below < level; below++)
 			node_refund(path->node[below], path->mask[below], cost);

@@ -138,6 +138,9 @@ void qos_count_held(struct qos_node *disk, int more);
 /* Whether it is the member's turn to take from the group. */
 bool qos_share_may_pass(struct qos_node *group, struct qos_node *member, qos_time now);
 
+/* What it has to leave of the group's burst to one that has less than its share. */
+qos_time qos_share_leaves(struct qos_node *group, struct qos_node *member);
+
 /* It has taken what is worth this much of the group's time. */
 void qos_share_passed(struct qos_node *group, struct qos_node *member, qos_time worth);
 

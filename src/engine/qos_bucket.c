@@ -74,10 +74,18 @@ qos_time qos_bucket_when(const struct qos_bucket *bucket, uint64_t cost, qos_tim
 	return passes_at(qos_bucket_cost(bucket, cost), load(&bucket->depth), now, ahead > 0 ? (qos_time)ahead : 0);
 }
 
-/* Nothing but the word itself is passed on by it: relaxed is enough. */
-static bool take(struct qos_bucket *bucket, uint64_t cost, qos_time now, bool anyway, qos_time *when)
+/* Of a burst what may be used where something is left to others. */
+static qos_time shared(qos_time depth, qos_time time, qos_time leave)
 {
-	const qos_time time = qos_bucket_cost(bucket, cost), depth = load(&bucket->depth);
+	if (time > depth / 8)
+		return depth;
+	return leave < depth / 2 ? depth - leave : depth / 2;
+}
+
+/* Nothing but the word itself is passed on by it: relaxed is enough. */
+static bool take(struct qos_bucket *bucket, uint64_t cost, qos_time leave, qos_time now, bool anyway, qos_time *when)
+{
+	const qos_time time = qos_bucket_cost(bucket, cost), depth = shared(load(&bucket->depth), time, leave);
 	qos_time old = load(&bucket->full_at), from, ahead;
 
 	do {
@@ -97,12 +105,17 @@ static bool take(struct qos_bucket *bucket, uint64_t cost, qos_time now, bool an
 
 bool qos_bucket_take(struct qos_bucket *bucket, uint64_t cost, qos_time now, qos_time *when)
 {
-	return take(bucket, cost, now, false, when);
+	return take(bucket, cost, 0, now, false, when);
+}
+
+bool qos_bucket_take_leaving(struct qos_bucket *bucket, uint64_t cost, qos_time leave, qos_time now, qos_time *when)
+{
+	return take(bucket, cost, leave, now, false, when);
 }
 
 void qos_bucket_charge(struct qos_bucket *bucket, uint64_t cost, qos_time now)
 {
-	take(bucket, cost, now, true, NULL);
+	take(bucket, cost, 0, now, true, NULL);
 }
 
 void qos_bucket_refund(struct qos_bucket *bucket, uint64_t cost)

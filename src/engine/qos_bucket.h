@@ -56,6 +56,12 @@ void qos_bucket_change(struct qos_bucket *bucket, uint64_t rate, uint64_t depth,
 /* Any thread. True: it passes. Else *when says when it would, if nobody else takes any. */
 bool qos_bucket_take(struct qos_bucket *bucket, uint64_t cost, qos_time now, qos_time *when);
 
+/*
+ * The same, leaving so much of the burst to others; half of it at most, and
+ * nothing where the burst is a few requests.
+ */
+bool qos_bucket_take_leaving(struct qos_bucket *bucket, uint64_t cost, qos_time leave, qos_time now, qos_time *when);
+
 /* Any thread. When cost would pass, if nobody else takes any; now: at once. */
 qos_time qos_bucket_when(const struct qos_bucket *bucket, uint64_t cost, qos_time now);
 

@@ -8,6 +8,9 @@
 #define SLACK  QOS_NS(2000000)
 #define CREDIT QOS_NS(100000000)
 
+/* What of a group's burst is kept for such a one. */
+#define LEFT QOS_NS(50000000)
+
 /* How long it is believed who the slowest is: looking takes time where a group has many members. */
 #define BELIEVED QOS_NS(20000)
 
@@ -64,6 +67,17 @@ bool qos_share_may_pass(struct qos_node *group, struct qos_node *member, qos_tim
 	if (age >= 0 && age < (int64_t)BELIEVED && (int64_t)(virtual - LOAD(group->slowest) - slack) <= 0)
 		return true;
 	return (int64_t)(virtual - slowest_that_waits(group, now) - slack) <= 0;
+}
+
+/*
+ * A member that did not get a CPU in time finds that others have used what came meanwhile. If they left nothing, it
+ * would get only what comes while it runs, and stay behind for good.
+ */
+qos_time qos_share_leaves(struct qos_node *group, struct qos_node *member)
+{
+	const uint64_t behind = LOAD(group->group_time) - LOAD(member->virtual_time);
+
+	return (int64_t)(behind - 2 * virtual_of(member, SLACK)) > 0 ? 0 : LEFT;
 }
 
 void qos_share_passed(struct qos_node *group, struct qos_node *member, qos_time worth)
