@@ -79,7 +79,7 @@ static void take_workers(struct top_row *row, const struct top_disk *disk, const
 }
 
 static void compute_row(struct top_row *row, const struct top_rates *rates, const struct top_disk *before,
-			const struct top_disk *now, uint64_t window_ns)
+			const struct top_disk *now)
 {
 	const struct top_latency *latency = &now->latency;
 
@@ -90,12 +90,12 @@ static void compute_row(struct top_row *row, const struct top_rates *rates, cons
 	memcpy(row->group, now->group, sizeof(row->group));
 	row->noisy = now->noisy;
 	row->pressure = now->pressure;
-	row->held = (double)now->counters.held;
+	row->held = (double)now->counters.held_now;
 	take_latency(row, latency);
 	/* Little's law; a moment says little of a disk whose requests are short. One that hangs has its moment only. */
 	row->depth = (double)now->counters.in_flight;
-	if (latency->requests && window_ns)
-		row->depth = (double)latency->requests * latency->mean_ns / (double)window_ns;
+	if (latency->requests && now->window_ns)
+		row->depth = (double)latency->requests * latency->mean_ns / (double)now->window_ns;
 	if (before && !isnan(rates->seconds))
 		rates_of_disk(row, &before->counters, now, rates->seconds);
 	take_workers(row, now, rates);
@@ -137,7 +137,7 @@ int top_rates_compute(struct top_rates *rates, const struct top_reading *before,
 	for (unsigned i = 0; i < now->disk_count; i++) {
 		struct top_row *row = &rates->rows[i];
 
-		compute_row(row, rates, disk_before(before, now->disks[i].name, i), &now->disks[i], now->window_ns);
+		compute_row(row, rates, disk_before(before, now->disks[i].name, i), &now->disks[i]);
 		rates->iops += isnan(row->iops) ? 0 : row->iops;
 		rates->bytes += isnan(row->bytes) ? 0 : row->bytes;
 	}

@@ -19,7 +19,7 @@ struct top_row {
 	double bytes, read_bytes, write_bytes;  /* a second */
 	double errors;                          /* a second */
 	double depth;                           /* requests under way: on average; now, where none ended */
-	double p50_ns, p99_ns, p999_ns, max_ns; /* over the reading's window */
+	double p50_ns, p99_ns, p999_ns, max_ns; /* over the disk's window */
 	double stage_share;                     /* 0 to 1 */
 	double kicks, calls;                    /* an I/O */
 	double held;                            /* requests, now */

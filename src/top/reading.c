@@ -58,7 +58,7 @@ static void parse_counters(struct top_counters *counters, const json_t *object)
 		.kicks = number(object, "kicks"),
 		.calls = number(object, "calls"),
 		.in_flight = number(object, "in-flight"),
-		.held = number(object, "held"),
+		.held_now = number(object, "held-now"),
 		.held_ns = number(object, "held-ns"),
 	};
 }
@@ -71,6 +71,7 @@ static void parse_disk(struct top_disk *disk, const json_t *object)
 	text(disk->name, object, "name");
 	text(disk->state, object, "state");
 	text(disk->group, object, "group");
+	disk->window_ns = number(object, "window-ns");
 	disk->noisy = json_is_true(json_object_get(object, "noisy"));
 	disk->pressure = fraction(object, "pressure");
 	parse_counters(&disk->counters, json_object_get(object, "counters"));
@@ -108,7 +109,6 @@ int top_reading_parse(struct top_reading *reading, const json_t *result, struct 
 				 "another version?");
 	reading->epoch = number(result, "epoch");
 	reading->time_ns = number(result, "time-ns");
-	reading->window_ns = number(result, "window-ns");
 	reading->steal_ns = number(json_object_get(result, "host"), "steal-ns");
 	reading->disks = calloc(json_array_size(disks) + 1, sizeof(*reading->disks));
 	reading->workers = calloc(json_array_size(workers) + 1, sizeof(*reading->workers));

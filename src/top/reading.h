@@ -22,8 +22,8 @@ struct top_counters {
 	uint64_t errors;
 	uint64_t requests;
 	uint64_t kicks, calls;
-	uint64_t in_flight; /* now */
-	uint64_t held;      /* now */
+	uint64_t in_flight;
+	uint64_t held_now;
 	uint64_t held_ns;
 };
 
@@ -40,7 +40,8 @@ struct top_disk {
 	char state[TOP_TEXT];
 	char group[TOP_TEXT]; /* "": none */
 	bool noisy;
-	double pressure; /* 0 to 1 */
+	double pressure;    /* 0 to 1 */
+	uint64_t window_ns; /* what its latency covers */
 	struct top_counters counters;
 	struct top_latency latency;
 	bool worker[TOP_MAX_WORKERS]; /* that serve it */
@@ -55,8 +56,7 @@ struct top_worker {
 
 struct top_reading {
 	uint64_t epoch;
-	uint64_t time_ns;   /* CLOCK_MONOTONIC */
-	uint64_t window_ns; /* what the latencies are of */
+	uint64_t time_ns; /* CLOCK_MONOTONIC */
 	uint64_t steal_ns;
 	struct top_disk *disks;
 	unsigned disk_count;

@@ -159,19 +159,20 @@ function rowsOf(stats, before) {
   const seconds = same ? (stats["time-ns"] - before["time-ns"]) / 1e9 : NaN;
   const old = new Map(same ? before.disks.map((disk) => [disk.name, disk]) : []);
   return stats.disks.map((disk) => {
-    const now = disk.counters, then = old.get(disk.name)?.counters ?? {}, latency = disk.latency ?? {};
+    /* One that is not served has a name and a state alone. */
+    const now = disk.counters ?? {}, then = old.get(disk.name)?.counters ?? {}, latency = disk.latency ?? {};
+    const window = disk["window-ns"] ?? stats["window-ns"];
     const some = latency.requests > 0;
     const row = {
       name: disk.name, state: disk.state, group: disk.group ?? "", noisy: disk.noisy === true, pressure: disk.pressure,
       iops: rate(then.requests, now.requests, seconds),
       bps: rate(then["bytes-read"], now["bytes-read"], seconds) + rate(then["bytes-written"], now["bytes-written"], seconds),
       errors: rate(then.errors, now.errors, seconds), recent: latency.requests || 0,
-      held: now.held, workers: disk.workers ?? [],
+      held: now["held-now"], workers: disk.workers ?? [],
       p50: some ? latency["p50-ns"] : NaN, p99: some ? latency["p99-ns"] : NaN, p999: some ? latency["p999-ns"] : NaN,
       stage: some ? latency["dominant-stage"] ?? "" : "", share: some ? latency["dominant-share"] : NaN,
       /* Little's law; of one that hangs there is the moment only. */
-      depth: some && stats["window-ns"] > 0 ? latency.requests * latency["mean-ns"] / stats["window-ns"]
-        : now["in-flight"],
+      depth: some && window > 0 ? latency.requests * latency["mean-ns"] / window : now["in-flight"],
     };
     row.kicks = row.iops > 0 ? rate(then.kicks, now.kicks, seconds) / row.iops : NaN;
     row.calls = row.iops > 0 ? rate(then.calls, now.calls, seconds) / row.iops : NaN;
@@ -466,10 +467,8 @@ function heatRange(frames) {
 
 function heatFrames() {
   const span = Number(byId("heat-span").value) * 1e9, result = state.history;
-  if (!result) return {frames: [], span, end: 0, step: span};
-  const frames = result.frames ?? [], step = Math.max(result["step-ns"] ?? 1e9, 1);
-  const last = frames.length ? frames[frames.length - 1]["at-ns"] + step : 0;
-  return {frames, span, step, end: Math.max(last, state.stats?.["time-ns"] ?? 0)};
+  const frames = (result?.frames ?? []).map((frame) => ({...frame, from: frame["at-ns"] - frame["span-ns"]}));
+  return {frames, span, step: result?.["step-ns"] ?? span, end: result?.["time-ns"] ?? 0};
 }
 
 /* A canvas as large as it is shown, whatever the density of the screen. */
@@ -504,11 +503,11 @@ function drawAxes(context, box, first, last, span) {
   }
 }
 
-function drawBuckets(context, box, frames, step, end, span) {
+function drawBuckets(context, box, frames, span) {
   const most = frames.reduce((all, frame) => Math.max(all, ...frame.buckets.map(([, n]) => n)), 1);
   const colors = heatColors();
   for (const frame of frames) {
-    const x = box.x(frame["at-ns"]), wide = Math.max(step / span * box.width, 1);
+    const x = box.x(frame.from), wide = Math.max(frame["span-ns"] / span * box.width, 1);
     if (x + wide < heat.left) continue;
     const from = Math.max(x, heat.left);
     for (const [lower, n] of frame.buckets) {
@@ -527,10 +526,10 @@ function drawLine(context, box, frames, step) {
   context.beginPath();
   let before = null;
   for (const frame of frames) {
-    const x = box.x(frame["at-ns"] + step / 2);
+    const x = box.x(middle(frame));
     if (!frame.requests || x < heat.left) continue;
     /* No line over times of which nothing is known. */
-    const gap = before === null || frame["at-ns"] - before > 3 * step;
+    const gap = before === null || frame.from - before > 2 * step;
     context[gap ? "moveTo" : "lineTo"](x, box.y(Math.max(frame["p99-ns"], 100)));
     before = frame["at-ns"];
   }
@@ -558,15 +557,16 @@ function drawHeat() {
     y: (ns) => heat.top + (bottom - heat.top) * (1 - (Math.log10(ns) - first) / (last - first)),
   };
   drawAxes(context, box, first, last, span);
-  drawBuckets(context, box, busy, step, end, span);
+  drawBuckets(context, box, busy, span);
   drawLine(context, box, busy, step);
-  drawCursor(context, box, busy, step, end);
+  drawCursor(context, box, busy, end);
 }
 
+const middle = (frame) => frame.from + frame["span-ns"] / 2;
 const ago = (ns) => `${ns < 60e9 ? `${Math.round(ns / 1e9)} s` : `${(ns / 60e9).toFixed(1)} min`} ago`;
 
 /* What is pointed at, in words; otherwise what the picture says as a whole. */
-function drawCursor(context, box, frames, step, end) {
+function drawCursor(context, box, frames, end) {
   let words;
   if (state.cursor !== null) {
     const frame = frames.reduce((best, one) => Math.abs(one["at-ns"] - state.cursor) < Math.abs(best["at-ns"] - state.cursor)
@@ -574,9 +574,9 @@ function drawCursor(context, box, frames, step, end) {
     state.cursor = frame["at-ns"];
     context.fillStyle = color("--text");
     context.globalAlpha = 0.6;
-    context.fillRect(Math.round(box.x(frame["at-ns"] + step / 2)), heat.top, 1, box.bottom - heat.top);
+    context.fillRect(Math.round(box.x(middle(frame))), heat.top, 1, box.bottom - heat.top);
     context.globalAlpha = 1;
-    words = `${ago(end - frame["at-ns"])}: ${join(count(frame.requests / (step / 1e9)))} IOPS, ` +
+    words = `${ago(end - frame["at-ns"])}: ${join(count(frame.requests / (frame["span-ns"] / 1e9)))} IOPS, ` +
       `p50 ${join(time(frame["p50-ns"]))}, p99 ${join(time(frame["p99-ns"]))}, p99.9 ${join(time(frame["p999-ns"]))}`;
   } else {
     const worst = frames.reduce((best, one) => one["p99-ns"] > best["p99-ns"] ? one : best);

@@ -13,7 +13,7 @@
 
 #define DISK(more) "{'name':'a','state':'connected','workers':[0,1],'counters':{" more "}}"
 #define READING(epoch, ns, disks)                                                                                      \
-	"{'epoch':" epoch ",'time-ns':" ns ",'window-ns':1000000000,'disks':[" disks "],'workers':["                   \
+	"{'epoch':" epoch ",'time-ns':" ns ",'disks':[" disks "],'workers':["                                          \
 	"{'index':0,'cpu-ns':" ns "},{'index':1,'cpu-ns':500,'turns':10}]}"
 
 static void compute(struct top_rates *rates, const char *before, const char *now)
@@ -40,7 +40,7 @@ static void test_rates(void **state)
 		READING("1", "3000000000",
 			DISK("'requests':300,'reads':160,'writes':140,'bytes-read':5000,'bytes-written':200,'kicks':"
 			     "100,"
-			     "'calls':5,'errors':4,'in-flight':7,'held':3")));
+			     "'calls':5,'errors':4,'in-flight':7,'held-now':3")));
 	assert_int_equal(rates.count, 1);
 	row = &rates.rows[0];
 	assert_true(rates.seconds == 2);
@@ -64,7 +64,8 @@ static void test_latency(void **state)
 	(void)state;
 	compute(&rates, READING("1", "1000000000", "{'name':'a','counters':{'requests':0,'held-ns':0}}"),
 		READING("1", "2000000000",
-			"{'name':'a','counters':{'requests':1000,'in-flight':50,'held-ns':1000000000},'latency':{"
+			"{'name':'a','window-ns':1000000000,'counters':{'requests':1000,'in-flight':50,'held-ns':"
+			"1000000000},'latency':{"
 			"'requests':1000,'p50-ns':3,'p99-ns':4,'p999-ns':5,'max-ns':6,'mean-ns':4000000,"
 			"'dominant-stage':'held','dominant-share':0.5}}"));
 	row = &rates.rows[0];

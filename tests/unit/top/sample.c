@@ -35,13 +35,13 @@ static json_t *disk(unsigned i, bool noisy, unsigned seconds)
 
 	snprintf(name, sizeof(name), "vm%u", i);
 	return json_pack(
-		"{s:s, s:s, s:s, s:b, s:f, s:[i], s:{s:i, s:i, s:I, s:i, s:i, s:i}, s:{s:i, s:i, s:i, s:i, s:i, "
+		"{s:s, s:s, s:s, s:I, s:b, s:f, s:[i], s:{s:i, s:i, s:I, s:i, s:i, s:i}, s:{s:i, s:i, s:i, s:i, s:i, "
 		"s:s, s:f}}",
-		"name", name, "state", "connected", "group", "tenant", "noisy", noisy, "pressure", 0.5, "workers",
-		(int)(i % 2), "counters", "requests", ios, "reads", ios, "bytes-read", (json_int_t)ios * 4096, "kicks",
-		ios / 10, "calls", ios / 2, "in-flight", 4, "latency", "requests", ios / (int)seconds, "p50-ns", 85000,
-		"p99-ns", 1234567, "p999-ns", 9876543, "mean-ns", 90000, "dominant-stage", "backend", "dominant-share",
-		0.75);
+		"name", name, "state", "connected", "group", "tenant", "window-ns", (json_int_t)1000000000, "noisy",
+		noisy, "pressure", 0.5, "workers", (int)(i % 2), "counters", "requests", ios, "reads", ios,
+		"bytes-read", (json_int_t)ios * 4096, "kicks", ios / 10, "calls", ios / 2, "in-flight", 4, "latency",
+		"requests", ios / (int)seconds, "p50-ns", 85000, "p99-ns", 1234567, "p999-ns", 9876543, "mean-ns",
+		90000, "dominant-stage", "backend", "dominant-share", 0.75);
 }
 
 static void reading_of(struct top_reading *reading, unsigned count, bool noisy, unsigned seconds)
@@ -51,11 +51,10 @@ static void reading_of(struct top_reading *reading, unsigned count, bool noisy, 
 
 	for (unsigned i = 0; i < count; i++)
 		json_array_append_new(disks, disk(i, noisy && i + 1 == count, seconds));
-	result = json_pack("{s:i, s:I, s:I, s:o, s:[{s:i, s:I, s:i, s:i}, {s:i, s:I, s:i, s:i}]}", "epoch", 1,
-			   "time-ns", (json_int_t)1000000000 * seconds, "window-ns", (json_int_t)1000000000, "disks",
-			   disks, "workers", "index", 0, "cpu-ns", (json_int_t)250000000 * seconds, "turns",
-			   5000 * seconds, "sleeps", 100 * seconds, "index", 1, "cpu-ns",
-			   (json_int_t)750000000 * seconds, "turns", 9000 * seconds, "sleeps", 0);
+	result = json_pack("{s:i, s:I, s:o, s:[{s:i, s:I, s:i, s:i}, {s:i, s:I, s:i, s:i}]}", "epoch", 1, "time-ns",
+			   (json_int_t)1000000000 * seconds, "disks", disks, "workers", "index", 0, "cpu-ns",
+			   (json_int_t)250000000 * seconds, "turns", 5000 * seconds, "sleeps", 100 * seconds, "index",
+			   1, "cpu-ns", (json_int_t)750000000 * seconds, "turns", 9000 * seconds, "sleeps", 0);
 	assert_non_null(result);
 	assert_int_equal(top_reading_parse(reading, result, &err), 0);
 	json_decref(result);
