@@ -244,6 +244,7 @@ static void take_key(struct screen *screen, int key)
 		break;
 	case '?':
 		view->help = !view->help;
+		view->offset = 0;
 		break;
 	case KEY_ESCAPE:
 		view->help = false;

@@ -109,7 +109,7 @@ static void put_workers(struct draft *draft, struct top_rates *rates, unsigned l
 		const struct top_worker_row *worker = &rates->workers[i];
 		char cpu[TOP_NUMBER], delay[TOP_NUMBER], polls[TOP_NUMBER], sleeps[TOP_NUMBER];
 
-		put(draft, TOP_STYLE_PLAIN, "worker %-3u %4s CPU  %4s waiting for it  %6s polls/s  %6s sleeps/s%s%s",
+		put(draft, TOP_STYLE_PLAIN, "worker %-3u %4s CPU  %4s waiting  %6s polls/s  %6s sleeps/s%s%s",
 		    worker->index, top_format_share(worker->cpu, cpu, sizeof(cpu)),
 		    top_format_share(worker->run_delay, delay, sizeof(delay)),
 		    top_format_count(worker->polls, polls, sizeof(polls)),
@@ -117,7 +117,8 @@ static void put_workers(struct draft *draft, struct top_rates *rates, unsigned l
 		    worker->cpus);
 	}
 	if (rates->worker_count > limit)
-		put(draft, TOP_STYLE_FAINT, "and %u more workers", rates->worker_count - limit);
+		put(draft, TOP_STYLE_FAINT, "and %u more worker%s", rates->worker_count - limit,
+		    rates->worker_count - limit == 1 ? "" : "s");
 }
 
 /* Text to the left, numbers to the right. The last column of text is not padded. */
@@ -165,26 +166,47 @@ static void put_row(struct draft *draft, const struct top_view *view, const stru
 	}
 }
 
-static void put_help(struct draft *draft)
-{
-	static const char *const keys[] = {"q            end",
-					   "left, right  sort by another column",
-					   "n i m d p    sort by name, IOPS, MB/s, depth, p99",
-					   "r            turn the order round",
-					   "/            filter by name, group or state; Esc: all again",
-					   "up, down     scroll, also with page up and down, home, end",
-					   "space        freeze, and go on",
-					   "u            numbers with or without units",
-					   "w            show workers, or not",
-					   "+ -          longer or shorter delay",
-					   "?            this, and back"};
+static const char *const keys[] = {
+	"q            end",
+	"left, right  sort by another column",
+	"n i m d p h  sort by name, IOPS, MB/s, depth, p99, held",
+	"r            turn the order round",
+	"/            filter by name, group or state; Esc: all again",
+	"up, down     scroll, also with page up and down, home, end",
+	"space        freeze, and go on",
+	"u            numbers with or without units",
+	"w            show workers, or not",
+	"+ -          longer or shorter delay",
+	"?            this, and back",
+	"",
+};
 
-	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++)
-		put(draft, TOP_STYLE_PLAIN, "%s", keys[i]);
-	put(draft, TOP_STYLE_PLAIN, "%s", "");
-	for (unsigned i = 0; i < TOP_COLUMN_COUNT; i++)
-		put(draft, TOP_STYLE_PLAIN, "%-12s %s", top_column_title((enum top_column)i, false),
-		    top_column_help((enum top_column)i));
+#define KEYS (sizeof(keys) / sizeof(keys[0]))
+
+/* Keys and columns; it is scrolled as disks are. */
+static void put_help(struct draft *draft, struct top_view *view, unsigned room)
+{
+	struct top_page *page = draft->page;
+
+	page->disks = KEYS + TOP_COLUMN_COUNT;
+	page->rows = page->disks < room ? page->disks : room;
+	if (view->offset > page->disks - page->rows)
+		view->offset = page->disks - page->rows;
+	for (unsigned i = view->offset; i < view->offset + page->rows; i++) {
+		if (i < KEYS)
+			put(draft, TOP_STYLE_PLAIN, "%s", keys[i]);
+		else
+			put(draft, TOP_STYLE_PLAIN, "%-12s %s", top_column_title((enum top_column)(i - KEYS), false),
+			    top_column_help((enum top_column)(i - KEYS)));
+	}
+}
+
+/* Lines for what can be scrolled, if so many are taken besides it. */
+static unsigned room_for(unsigned height, unsigned taken)
+{
+	if (!height)
+		return UINT32_MAX;
+	return height > taken ? height - taken : 0;
 }
 
 static void put_keys(struct draft *draft, const struct top_view *view, const struct top_page *page)
@@ -266,16 +288,14 @@ int top_view_render(struct top_view *view, struct top_rates *rates, unsigned wid
 	if (view->problem)
 		put(&draft, TOP_STYLE_PROBLEM, "%s", view->problem);
 	if (view->help) {
-		put_help(&draft);
+		put_help(&draft, view, room_for(height, page->count + 1));
 	} else if (rates) {
 		put_noisy(&draft, rates, height ? (height + 7) / 8 : UINT32_MAX);
-		if (view->workers)
+		/* In a small window the disks come first. */
+		if (view->workers && (!height || height >= 12))
 			put_workers(&draft, rates, height ? height / 6 : UINT32_MAX);
 		/* Below are the header and the keys. */
-		put_disks(&draft, view, rates,
-			  !height                    ? UINT32_MAX
-			  : height > page->count + 2 ? height - page->count - 2
-						     : 0);
+		put_disks(&draft, view, rates, room_for(height, page->count + 2));
 	}
 	finish(&draft, view, height);
 	return draft.failed ? -ENOMEM : 0;
