@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "engine/stage_clock.h"
 
 /* Of a disk, for its history. At full load a second takes some 5 KiB. */
 #define HISTORY_BYTES (512u << 10)
@@ -22,14 +23,6 @@ static void set_timer(struct stats *stats, bool on)
 		timerfd_settime(stats->timer.fd, 0, &timer, NULL);
 }
 
-/* Until queues have their clocks. */
-static const struct stage_times *clock_of(const struct queue *queue, enum storage_op op)
-{
-	(void)queue;
-	(void)op;
-	return NULL;
-}
-
 /* The clocks of one operation type; of queues that have never given one back there is nothing to read. */
 unsigned stats_disk_clocks(const struct stats_disk *disk, enum storage_op op,
 			   const struct stage_times *clocks[CONFIG_MAX_QUEUES])
@@ -38,7 +31,7 @@ unsigned stats_disk_clocks(const struct stats_disk *disk, enum storage_op op,
 	unsigned count = 0;
 
 	for (uint32_t i = 0; i < blk->queue_count; i++) {
-		const struct stage_times *times = clock_of(&blk->queue[i].queue, op);
+		const struct stage_times *times = stage_clock_times(&blk->queue[i].queue, op);
 
 		if (times && __atomic_load_n(&times->level_octaves, __ATOMIC_RELAXED))
 			clocks[count++] = times;

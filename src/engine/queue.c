@@ -12,13 +12,14 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/stage_hooks.h"
 #include "engine/worker.h"
 
 /*
  * Requests taken in one go. With all of a deep queue in one batch driver and
  * device would take turns, each waiting for the other.
  */
-#define QUEUE_BATCH 16
+#define QUEUE_BATCH STAGE_BATCH
 
 /* What a queue may take to drain when it is to move. */
 #define MOVE_PATIENCE_NS 500000
@@ -156,6 +157,7 @@ int queue_start(struct queue *queue, struct worker *worker, const struct queue_s
 	call_policy_init(&queue->calls, queue->policy.coalesce_count, clock_ns_to_ticks(queue->policy.coalesce_ns));
 	/* Of what was given back last, who had the queue before us may not have told the driver. */
 	queue->call_first = setup->ring.inflight.at != NULL;
+	stage_clock_start(queue);
 	queue->start.run = run_start;
 	worker_post(worker, &queue->start);
 	return 0;
@@ -296,6 +298,7 @@ static struct request *request_at(struct queue *queue, uint16_t head)
 	return (struct request *)(queue->pool + head * queue->ops->request_size);
 }
 
+/* 1, or -EPROTO where the queue is broken. */
 static int take_one(struct queue *queue, uint16_t head)
 {
 	struct request *request = request_at(queue, head);
@@ -308,13 +311,16 @@ static int take_one(struct queue *queue, uint16_t head)
 		return -EPROTO;
 	request->queue = queue;
 	request_set_state(request, REQUEST_PARSED);
+	stage_handle(queue, request);
 	QUEUE_COUNT(queue->in_flight, 1);
 	if (queue->ops->handle(queue, request) < 0) {
 		request->state = REQUEST_FREE;
+		request->stamp = STAMP_NONE;
 		QUEUE_COUNT(queue->in_flight, -1);
 		return -EPROTO;
 	}
-	return 0;
+	stage_handled(queue, request);
+	return 1;
 }
 
 /* How many more it may take now; says once a start that this is what keeps the driver waiting. */
@@ -337,28 +343,30 @@ static unsigned room(struct queue *queue)
 bool queue_take(struct queue *queue)
 {
 	const struct io_uring *ring = queue->thread->ring;
-	const unsigned prepared = io_uring_sq_ready(ring);
 	/* A device with little to do gets some soon: it starts on the first requests while the others are prepared. */
-	const unsigned enough = queue->in_flight ? queue->in_flight : 1;
-	unsigned taken = 0, most = room(queue);
+	const unsigned enough = io_uring_sq_ready(ring) + (queue->in_flight ? queue->in_flight : 1);
+	const unsigned most = room(queue);
+	unsigned taken = 0, group_end;
 	uint16_t head;
-	int ret = 0;
+	int ret = 1;
 
 	if (queue->broken_said)
 		return false;
-	while (taken < most && io_uring_sq_ready(ring) - prepared < enough &&
-	       (queue->leaving == QUEUE_STAYS || queue_owes(queue))) {
-		ret = virtq_next(&queue->vq, &head);
-		if (ret > 0)
-			ret = take_one(queue, head);
-		else if (ret == 0)
-			break;
-		if (ret < 0) {
-			break_queue(queue);
-			break;
+	do {
+		group_end = stage_group(queue, taken, most);
+		while (taken < group_end && io_uring_sq_ready(ring) < enough &&
+		       (queue->leaving == QUEUE_STAYS || queue_owes(queue))) {
+			ret = virtq_next(&queue->vq, &head);
+			if (ret > 0)
+				ret = take_one(queue, head);
+			if (ret <= 0)
+				break;
+			taken++;
 		}
-		taken++;
-	}
+	} while (ret > 0 && taken == group_end && taken < most);
+	if (ret < 0)
+		break_queue(queue);
+	stage_looked(queue, taken, ret == 0);
 	return taken > 0;
 }
 
@@ -371,22 +379,29 @@ static void publish(struct queue *queue)
 
 static void call(struct queue *queue)
 {
-	if (virtq_wants_call(&queue->vq) && queue->call_fd >= 0) {
+	const bool wanted = virtq_wants_call(&queue->vq) && queue->call_fd >= 0;
+
+	if (wanted) {
 		eventfd_write(queue->call_fd, 1);
 		QUEUE_COUNT(queue->counters.calls, 1);
 	}
+	stage_called(queue, wanted);
 }
 
 void queue_flush(struct queue *queue)
 {
 	const uint32_t given_back = queue->given_back;
+	uint64_t now = 0;
 
-	if (virtq_unpublished(&queue->vq))
+	if (virtq_unpublished(&queue->vq)) {
 		publish(queue);
-	else if (!queue->calls.held)
+		now = stage_published(queue);
+	} else if (!queue->calls.held) {
 		return;
+	}
 	queue->given_back = 0;
-	if (!queue->calls.max_time || call_policy_due(&queue->calls, clock_ticks(), given_back, queue_under_way(queue)))
+	if (!queue->calls.max_time ||
+	    call_policy_due(&queue->calls, now ? now : clock_ticks(), given_back, queue_under_way(queue)))
 		call(queue);
 }
 
@@ -400,16 +415,19 @@ void queue_release_call(struct queue *queue)
 
 void request_submit(struct request *request)
 {
-	if (__builtin_expect(__atomic_load_n(&request->queue->limited, __ATOMIC_RELAXED), 0) && !queue_admit(request))
+	struct queue *queue = request->queue;
+
+	if (__builtin_expect(__atomic_load_n(&queue->limited, __ATOMIC_RELAXED), 0) && !queue_admit(request))
 		return;
 	request_set_state(request, REQUEST_SUBMITTED);
-	storage_submit(request->queue->storage, request->queue->thread, &request->io);
+	stage_submit(queue, request);
 }
 
 void request_done(struct request *request, uint32_t written)
 {
 	struct queue *queue = request->queue;
 
+	stage_done(queue, request);
 	request_set_state(request, REQUEST_DONE);
 	if (__builtin_expect(request->under_way, 0)) {
 		request->under_way = false;

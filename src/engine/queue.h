@@ -15,6 +15,7 @@
 #include "engine/request.h"
 #include "virtio/virtq.h"
 
+struct stage_clock;
 struct worker;
 
 /*
@@ -86,7 +87,9 @@ struct queue {
 	const char *name; /* the disk's, for the log */
 	unsigned index;   /* of the device's queues */
 	struct queue_policy policy;
-	struct qos_node *qos; /* its disk's; NULL: it has none */
+	const uint64_t *op_counts; /* the device's: requests handled, by operation type; may be NULL */
+	struct stage_clock *clock; /* the owner's: stage_clock_create(), lives through stops and starts. NULL: none */
+	struct qos_node *qos;      /* its disk's; NULL: it has none */
 
 	/* the control thread's, at any time, relaxed */
 	bool limited; /* qos is to be asked */
@@ -108,6 +111,7 @@ struct queue {
 	bool broken_said;
 	bool full_said;
 	bool call_first;          /* as soon as it runs */
+	bool stamp_each;          /* the stage clock's: each request before it is handled */
 	bool kick_armed;          /* the ring has a poll on kick_fd */
 	bool kick_cancelled;      /* and was asked to end it */
 	uint32_t given_back;      /* since the last queue_flush() */

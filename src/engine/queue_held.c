@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
-#include "engine/queue.h"
+#include "engine/stage_hooks.h"
 
 /* Released in one go, so that other queues of the worker have their turn. */
 #define RELEASE_BATCH 16
@@ -95,7 +95,8 @@ static bool release(struct queue *queue, enum qos_direction direction, bool anyw
 	QUEUE_COUNT(queue->counters.held_ns, clock_ticks_to_ns(clock_ticks() - request->held_since));
 	begin(request);
 	request_set_state(request, REQUEST_SUBMITTED);
-	storage_submit(queue->storage, queue->thread, &request->io);
+	stage_admit(queue, request);
+	stage_submit(queue, request);
 	return true;
 }
 

@@ -30,6 +30,14 @@ enum request_state {
 	REQUEST_STATE_COUNT,
 };
 
+/* How far the stamps of a request go. */
+enum request_stamp {
+	STAMP_NONE,      /* it has none: it is being handled, and may be over before that returns */
+	STAMP_TAKEN,     /* taken and admitted */
+	STAMP_HANDED,    /* submitted, for now; to be set anew if the next io_uring_enter carries it */
+	STAMP_SUBMITTED, /* all */
+};
+
 struct queue;
 
 struct request {
@@ -39,6 +47,16 @@ struct request {
 	uint8_t state;            /* enum request_state */
 	bool under_way;           /* counted as such by its disk's qos_node */
 	uint64_t held_since;      /* ticks */
+
+	/* The stage clock's (stage_clock.h); times in ticks. Of no meaning while stamp is STAMP_NONE. */
+	uint8_t stamp; /* enum request_stamp */
+	uint8_t activity;
+	bool unsubmitted;                 /* in its clock's list of these */
+	uint32_t depth;                   /* requests in flight when it was taken */
+	uint64_t seen, taken, gap;        /* gap: before it was taken, without a look at its ring */
+	uint64_t admitted;                /* by QoS; set by who holds it, otherwise taken */
+	uint64_t handed, submitted;       /* to the back end; to the kernel */
+	struct request *next_unsubmitted; /* its clock's */
 };
 
 static inline struct request *request_of(struct storage_io *io)

@@ -199,8 +199,11 @@ struct worker *worker_create(const struct worker_options *options, struct error 
 	memset(worker, 0, sizeof(*worker));
 	worker->options = *options;
 	worker->schedstat_fd = -1;
-	worker->thread = (struct storage_thread){
-		.ring = &worker->ring, .post = post_result, .random = clock_monotonic_ns() + options->index};
+	worker->thread = (struct storage_thread){.ring = &worker->ring,
+						 .post = post_result,
+						 .random = clock_monotonic_ns() + options->index,
+						 .index = options->index,
+						 .now = clock_ticks()};
 	poll_policy_init(&worker->poll, options->poll_max_us * 1000);
 	if (options->report_to) {
 		worker->report.run = run_report;

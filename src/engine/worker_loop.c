@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
+#include "engine/stage_hooks.h"
 #include "engine/worker_parts.h"
 
 /* Turns with work after which a worker that is never idle looks at the clock. */
@@ -68,6 +69,7 @@ static void enter(struct worker *worker)
 	else
 		return;
 	worker->thread.submits++;
+	stage_tick(&worker->thread);
 }
 
 /* Look everywhere once. True where something was found to do. */
@@ -75,15 +77,22 @@ static bool turn(struct worker *worker)
 {
 	bool found = mailbox_run(&worker->mailbox);
 
+	/* What that did may have taken long. */
+	if (found)
+		stage_tick(&worker->thread);
 	found |= collect_posted(worker);
 	for (struct queue *queue = worker->queues; queue; queue = queue->next) {
 		if (__builtin_expect(queue->held_now, 0))
 			found |= queue_release_held(queue);
 		found |= queue_take(queue);
-		if (queue_under_way(queue) && storage_needs_poll(queue->storage))
+		if (queue_under_way(queue) && storage_needs_poll(queue->storage)) {
+			stage_tick(&worker->thread);
 			found |= storage_poll(queue->storage, &worker->thread) > 0;
+		}
 	}
 	enter(worker);
+	for (struct queue *queue = worker->queues; queue; queue = queue->next)
+		stage_entered(queue);
 	found |= reap(worker);
 	worker_flush_queues(worker);
 	QUEUE_COUNT(worker->counters.turns, 1);
@@ -155,6 +164,8 @@ static void sleep_until_event(struct worker *worker)
 		QUEUE_COUNT(worker->counters.sleeps, 1);
 		wait_in_kernel(worker);
 		worker->thread.submits++;
+		stage_tick(&worker->thread);
+		worker->thread.woke = worker->thread.now;
 	}
 	for (struct queue *queue = worker->queues; queue; queue = queue->next)
 		virtq_disable_kicks(&queue->vq);
@@ -187,17 +198,19 @@ static void idle(struct worker *worker)
 	const bool looks = worker->polled_as[POLL_ADAPTIVE] || !worker->polled_as[POLL_NEVER];
 	const uint32_t window = looks ? poll_policy_window(&worker->poll, in_flight) : 0;
 	const uint64_t ticks = clock_ns_to_ticks(window);
-	const uint64_t since = clock_ticks();
+	const uint64_t since = stage_now(&worker->thread);
 	uint64_t now;
 
+	worker->thread.looking = true;
 	__atomic_store_n(&worker->counters.idle_since, since, __ATOMIC_RELAXED);
 	while (!turn(worker) && !worker->quit) {
-		if (clock_ticks() - since < ticks || worker->polled_as[POLL_ALWAYS])
+		if (stage_now(&worker->thread) - since < ticks || worker->polled_as[POLL_ALWAYS])
 			relax();
 		else
 			sleep_until_event(worker);
 	}
-	now = clock_ticks();
+	worker->thread.looking = false;
+	now = stage_now(&worker->thread);
 	__atomic_store_n(&worker->counters.idle_since, 0, __ATOMIC_RELAXED);
 	QUEUE_COUNT(worker->counters.idle_ticks, now - since);
 	poll_policy_learn(&worker->poll, in_flight, clock_ticks_to_ns(now - since), window);

@@ -5,6 +5,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "engine/stage_hooks.h"
 #include "engine/worker_parts.h"
 
 void worker_arm_poll(struct worker *worker, int fd, void *object, enum worker_tag tag)
@@ -82,6 +83,7 @@ static bool poll_has_ended(struct worker *worker, struct queue *queue)
 /* Let a queue that has drained go to whoever gets it next. */
 static void part_with(struct worker *worker, struct queue *queue)
 {
+	stage_rest(queue);
 	if (!serves(worker, queue->storage))
 		storage_detach(queue->storage, &worker->thread);
 	if (queue->kick_fd < 0)

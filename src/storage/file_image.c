@@ -106,6 +106,7 @@ void file_learn_file_system(struct file_storage *file)
 	bool known = !file->is_block && fstatfs(file->fd, &fs) == 0;
 
 	file->in_memory = known && (fs.f_type == TMPFS_MAGIC || fs.f_type == RAMFS_MAGIC);
+	file->storage.info.works_inline = file->in_memory;
 	file->trust_dsync =
 		file->is_block || !file->direct || file->in_memory ||
 		(known && (fs.f_type == EXT4_SUPER_MAGIC || fs.f_type == XFS_MAGIC || fs.f_type == BTRFS_SUPER_MAGIC));

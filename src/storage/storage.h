@@ -90,6 +90,12 @@ struct storage_thread {
 	struct storage_bounce *bounce; /* see bounce.h */
 	void (*post)(struct storage_thread *thread, struct storage_io *io, int result);
 	unsigned fixed_files; /* images registered with ring now */
+
+	/* The engine's clock, which it reads a few times a turn; in ticks. */
+	uint64_t now;
+	uint64_t woke;  /* when it last woke from a sleep */
+	bool looking;   /* it has no work and looks for some */
+	unsigned index; /* of the worker */
 };
 
 /* Places in the table of registered files that a worker's ring has, where the kernel gives it one. */
@@ -112,6 +118,7 @@ struct storage_info {
 	bool volatile_cache; /* writes need FLUSH (or STORAGE_STABLE) to be stable */
 	bool writeback;      /* initial state of the guest's write cache (QEMU's cache modes) */
 	bool flush_ignored;  /* FLUSH and STORAGE_STABLE are acknowledged and not carried out (cache mode unsafe) */
+	bool works_inline;   /* submit() usually does all the work, and takes the time for that */
 };
 
 struct storage_ops {

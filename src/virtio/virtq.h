@@ -174,6 +174,14 @@ static inline uint32_t virtq_first_base(bool packed)
  */
 static inline int virtq_next(struct virtq *vq, uint16_t *head);
 
+/*
+ * How many chains are known to wait for virtq_next(). Split: of those that the
+ * available index showed when it was last read. Packed, where no index is: by
+ * some looks at the ring, a number that may be too small by half, and is a
+ * guess where chains differ in length.
+ */
+static inline uint32_t virtq_waiting(const struct virtq *vq);
+
 /* Follow the chain that virtq_next() has just taken into *chain. 0, or -EPROTO as above. */
 static inline int virtq_walk(struct virtq *vq, uint16_t head, struct virtq_chain *chain);
 
@@ -232,12 +240,18 @@ int virtq_packed_walk(struct virtq *vq, uint16_t head, struct virtq_chain *chain
 void virtq_packed_push(struct virtq *vq, const struct virtq_chain *chain, uint32_t written);
 void virtq_packed_publish(struct virtq *vq);
 bool virtq_packed_wants_call(struct virtq *vq);
+uint32_t virtq_packed_waiting(const struct virtq *vq);
 bool virtq_packed_enable_kicks(struct virtq *vq);
 void virtq_packed_disable_kicks(struct virtq *vq);
 
 static inline int virtq_next(struct virtq *vq, uint16_t *head)
 {
 	return vq->is_packed ? virtq_packed_next(vq, head) : virtq_split_next(vq, head);
+}
+
+static inline uint32_t virtq_waiting(const struct virtq *vq)
+{
+	return vq->is_packed ? virtq_packed_waiting(vq) : (uint16_t)(vq->split.avail_seen - vq->avail_next);
 }
 
 static inline int virtq_walk(struct virtq *vq, uint16_t head, struct virtq_chain *chain)

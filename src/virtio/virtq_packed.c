@@ -186,6 +186,27 @@ int virtq_packed_next(struct virtq *vq, uint16_t *head)
 	return 1;
 }
 
+uint32_t virtq_packed_waiting(const struct virtq *vq)
+{
+	const struct virtq_packed *packed = &vq->packed;
+	const uint32_t most = vq->size - packed->held;
+	uint32_t found = 0;
+
+	if (vq->broken || inflight_left(vq->inflight))
+		return 0;
+	/* All descriptors between ours and one that is available are available, too. */
+	for (uint32_t ahead = 1; ahead <= most; ahead *= 2) {
+		uint16_t at = vq->avail_next;
+		bool wrap = packed->avail_wrap;
+
+		advance(vq, &at, &wrap, ahead - 1);
+		if (!is_available(LOAD(packed->desc[at].flags), wrap))
+			break;
+		found = ahead;
+	}
+	return found > packed->fetched_count ? found / packed->fetched_count : found > 0;
+}
+
 /*
  * What a chain of one indirect descriptor means: all of its table, in the order
  * in which it stands there; of the flags in it only WRITE counts (2.8.7). NULL:

@@ -9,6 +9,7 @@
 #include <linux/virtio_ring.h>
 
 #include "base/checked.h"
+#include "engine/stage_clock.h"
 
 #define BIT(feature) (1ull << (feature))
 #define SECTOR       512u
@@ -30,6 +31,13 @@ int blk_init(struct blk *blk, const char *name, const char *serial, uint32_t que
 		queue->storage = storage;
 		queue->name = name;
 		queue->index = i;
+		queue->op_counts = blk->queue[i].counters.ops;
+		queue->clock = stage_clock_create();
+		if (STRAIT_STAGE_CLOCK && !queue->clock) {
+			blk_destroy(blk);
+			return error_set(err, -ENOMEM, "disk %s: no memory for the stage clocks of %u queues", name,
+					 queue_count);
+		}
 	}
 	blk_reset(blk);
 	return 0;
@@ -37,6 +45,8 @@ int blk_init(struct blk *blk, const char *name, const char *serial, uint32_t que
 
 void blk_destroy(struct blk *blk)
 {
+	for (uint32_t i = 0; blk->queue && i < blk->queue_count; i++)
+		stage_clock_destroy(blk->queue[i].queue.clock);
 	free(blk->queue);
 }
 
