@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "control/methods.h"
+#include "control/qos_tree.h"
 
 struct disk_wait {
 	struct disk_wait *next;
@@ -29,6 +30,7 @@ static const struct {
 } changeable[] = {
 	{"polling", true}, {"coalesce-us", true},      {"coalesce-count", true}, {"in-flight-max", true},
 	{"cache", true},   {"connection-rate", false}, {"memory-max", false},    {"memory-regions-max", false},
+	{"qos", false},
 };
 
 int daemon_wait(struct daemon *daemon, const struct fleet_disk *member, enum disk_event event, struct rpc_call *call,
@@ -85,22 +87,48 @@ static void drop_change(struct disk_change *change)
 }
 
 /* Nothing runs that could see it. */
+static int change_qos(struct fleet_disk *member, const struct qos_settings *settings, struct error *err)
+{
+	struct qos_tree *tree = member->disk.host->qos;
+
+	if (!tree || memcmp(settings, &member->config->qos, sizeof(*settings)) == 0)
+		return 0;
+	return qos_tree_set_disk(tree, member->config->name, settings, err);
+}
+
+static int change_cache(struct fleet_disk *member, enum storage_cache cache, struct error *err)
+{
+	struct disk *disk = &member->disk;
+	int ret = 0;
+
+	if (cache != member->config->cache) {
+		ret = storage_set_cache(disk->storage, (int)cache, err);
+		if (ret == 0)
+			blk_cache_changed(&disk->blk);
+	}
+	return ret;
+}
+
 static int apply(struct fleet_disk *member, struct disk_change *change, struct error *err)
 {
 	const struct config_disk *new = &change->config->disks[0];
-	struct disk *disk = &member->disk;
+	const struct qos_settings before = member->config->qos;
+	int ret = change_qos(member, &new->qos, err);
 
-	if (new->cache != member->config->cache) {
-		int ret = storage_set_cache(disk->storage, (int)new->cache, err);
+	if (ret < 0)
+		return ret;
+	ret = change_cache(member, new->cache, err);
+	if (ret < 0) {
+		struct error undo;
 
-		if (ret < 0)
-			return ret;
-		blk_cache_changed(&disk->blk);
+		if (member->disk.host->qos)
+			qos_tree_set_disk(member->disk.host->qos, member->config->name, &before, &undo);
+		return ret;
 	}
 	config_disk_update(member->config, new);
 	json_decref(member->tree);
 	member->tree = json_incref(change->tree);
-	disk_reconfigure(disk);
+	disk_reconfigure(&member->disk);
 	return 0;
 }
 
@@ -180,21 +208,26 @@ void daemon_change_end(struct daemon *daemon)
 	answer_all(daemon, NULL, DISK_GONE, err.code, err.text);
 }
 
-/* The tree with other keys. NULL: no memory. */
+/* The tree with other keys, and other keys of the mapping that limits are. NULL: no memory. */
 static json_t *merge(const json_t *tree, const json_t *set)
 {
 	json_t *merged = json_copy((json_t *)(uintptr_t)tree);
 	const char *key;
-	json_t *value;
-	int ret = 0;
+	json_t *value, *empty = json_object();
+	int ret = empty ? 0 : -1;
 
 	json_object_foreach((json_t *)(uintptr_t)set, key, value)
 	{
+		const json_t *now = json_object_get(tree, key);
+
 		if (json_is_null(value))
 			json_object_del(merged, key);
+		else if (strcmp(key, "qos") == 0 && json_is_object(value))
+			ret = ret < 0 ? ret : json_object_set_new(merged, key, merge(now ? now : empty, value));
 		else if (merged && ret == 0)
 			ret = json_object_set(merged, key, value);
 	}
+	json_decref(empty);
 	if (ret == 0)
 		return merged;
 	json_decref(merged);

@@ -35,7 +35,17 @@ rpc_method_fn method_disk_resume;
 rpc_method_fn method_disk_drain;
 rpc_method_fn method_disk_set;
 
+/* methods_group.c */
+rpc_method_fn method_group_list;
+rpc_method_fn method_group_set;
+rpc_method_fn method_group_remove;
+
 /* What they share. */
+
+/* What the schema calls #/definitions/group, of one and of all. NULL: no memory. */
+struct qos_group;
+json_t *method_describe_group(const struct daemon *daemon, const struct qos_group *group);
+json_t *method_describe_groups(const struct daemon *daemon);
 
 /* The disk that a parameter names; NULL with err set and the parameter blamed where there is none. */
 struct fleet_disk *method_find_disk(struct rpc_call *call, const char *field, struct error *err);

@@ -39,14 +39,15 @@ json_t *method_describe_disk(const struct daemon *daemon, const struct fleet_dis
 	const struct disk *disk = &member->disk;
 	const struct storage_info *info = disk->closed ? NULL : &disk->storage->info;
 
-	return json_pack("{s:s,s:s?,s:s?,s:I,s:i,s:b,s:s,s:i,s:s,s:s,s:I,s:o}", "name", config->name, "socket",
-			 config->socket, "file", config->file, "size",
-			 info ? (json_int_t)storage_size(disk->storage) : (json_int_t)config->null_size, "block-size",
-			 info ? (int)info->block_size : 0, "read-only", info ? info->read_only : config->read_only,
-			 "cache", config_disk_word("cache", (int64_t)config->cache), "queues", (int)config->queues,
-			 "state", method_disk_state(member), "polling",
-			 config_disk_word("polling", (int64_t)config->policy.poll), "in-flight",
-			 (json_int_t)disk_in_flight(disk), "workers", workers_of(&daemon->placement, disk));
+	return json_pack(
+		"{s:s,s:s?,s:s?,s:I,s:i,s:b,s:s,s:i,s:s,s:s,s:I,s:o,s:s?,s:o}", "name", config->name, "socket",
+		config->socket, "file", config->file, "size",
+		info ? (json_int_t)storage_size(disk->storage) : (json_int_t)config->null_size, "block-size",
+		info ? (int)info->block_size : 0, "read-only", info ? info->read_only : config->read_only, "cache",
+		config_disk_word("cache", (int64_t)config->cache), "queues", (int)config->queues, "state",
+		method_disk_state(member), "polling", config_disk_word("polling", (int64_t)config->policy.poll),
+		"in-flight", (json_int_t)disk_in_flight(disk), "workers", workers_of(&daemon->placement, disk), "group",
+		config->qos.group[0] ? config->qos.group : NULL, "qos", qos_settings_json(&config->qos, "group"));
 }
 
 int method_disk_list(struct rpc_call *call, struct error *err)

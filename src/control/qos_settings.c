@@ -21,6 +21,37 @@ static int put(json_t *object, const char *kind, const char *suffix, uint64_t va
 	return value ? json_object_set_new(object, key, json_integer((json_int_t)value)) : 0;
 }
 
+static int put_limits(json_t *object, const struct qos_limits *limits)
+{
+	int ret = 0;
+
+	for (unsigned kind = 0; kind < QOS_KIND_COUNT && ret == 0; kind++) {
+		const struct qos_limit *limit = &limits->limit[kind];
+
+		ret = put(object, qos_kind_names[kind], "", limit->rate);
+		if (ret == 0)
+			ret = put(object, qos_kind_names[kind], "-burst", limit->burst);
+		if (ret == 0)
+			ret = put(object, qos_kind_names[kind], "-burst-seconds", limit->burst_seconds);
+	}
+	return ret;
+}
+
+static json_t *complete(json_t *object, int ret)
+{
+	if (ret == 0)
+		return object;
+	json_decref(object);
+	return NULL;
+}
+
+json_t *qos_limits_json(const struct qos_limits *limits)
+{
+	json_t *object = json_object();
+
+	return complete(object, object ? put_limits(object, limits) : -1);
+}
+
 json_t *qos_settings_json(const struct qos_settings *settings, const char *parent)
 {
 	json_t *object = json_object();
@@ -32,19 +63,9 @@ json_t *qos_settings_json(const struct qos_settings *settings, const char *paren
 		ret = put(object, "weight", "", settings->weight);
 	if (ret == 0)
 		ret = put(object, "latency-target-us", "", settings->latency_target_us);
-	for (unsigned kind = 0; kind < QOS_KIND_COUNT && ret == 0; kind++) {
-		const struct qos_limit *limit = &settings->limits.limit[kind];
-
-		ret = put(object, qos_kind_names[kind], "", limit->rate);
-		if (ret == 0)
-			ret = put(object, qos_kind_names[kind], "-burst", limit->burst);
-		if (ret == 0)
-			ret = put(object, qos_kind_names[kind], "-burst-seconds", limit->burst_seconds);
-	}
 	if (ret == 0)
-		return object;
-	json_decref(object);
-	return NULL;
+		ret = put_limits(object, &settings->limits);
+	return complete(object, ret);
 }
 
 static void append(char *text, size_t capacity, const char *more)

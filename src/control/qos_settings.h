@@ -28,6 +28,9 @@ void qos_settings_defaults(struct qos_settings *settings);
  * memory. */
 json_t *qos_settings_json(const struct qos_settings *settings, const char *parent);
 
+/* The limits of them alone. */
+json_t *qos_limits_json(const struct qos_limits *limits);
+
 /* For people: "1000 iops (5000 for 10 s), 100 MiB/s writes"; "" where there are no limits. */
 void qos_settings_describe(const struct qos_settings *settings, char *text, size_t capacity);
 

@@ -8,7 +8,7 @@ import time
 import pytest
 from daemon import Straitd, straitd, wait_for, write_config  # noqa: F401
 from frontend import bench  # noqa: F401
-from rpc import connect
+from rpc import RpcError, connect
 
 pytestmark = pytest.mark.straitd_only
 
@@ -159,3 +159,57 @@ def test_what_is_held_does_not_hold_up_an_end(serve, bench, workdir):  # noqa: F
         assert daemon.stop(timeout=20) == 0
         process.kill()
         process.wait()
+
+
+def test_limits_change_while_requests_wait_for_them(serve, rpc_path, bench, workdir):  # noqa: F811
+    """Of a disk and of a group: what was held for minutes passes at once when the limit goes."""
+    disks = [null_disk(workdir, "own", iops=1), null_disk(workdir, "shared", group="tenant"),
+             null_disk(workdir, "free")]
+    with serve(disks, groups=[{"name": "tenant", "iops": 1}]), connect(rpc_path) as rpc:
+        def held(name):
+            return rpc.call("disk.get", name=name)["in-flight"] > 10
+
+        with under_load(bench, *((disk, ("--depth", 16)) for disk in disks)):
+            wait_for(lambda: held("own") and held("shared"), "requests to be held")
+            assert rpc.call("group.list")["groups"][0]["held"] > 10
+            assert rpc.call("disk.set", name="own", set={"qos": {"iops": "1k"}})["qos"]["iops"] == 1000
+            assert rpc.call("group.set", name="tenant", set={"iops": 500})["limits"] == {"iops": 500}
+            rate = measured(rpc, disks, 5)
+            assert rate["own"] == pytest.approx(1000, rel=0.05) and rate["shared"] == pytest.approx(500, rel=0.05)
+            # Without a limit of its own, and in the group.
+            rpc.call("group.set", name="tenant", set={"iops": 900})
+            assert rpc.call("disk.set", name="own", set={"qos": {"iops": None, "group": "tenant", "weight": 200}})
+            rate = measured(rpc, disks[:2], 5)
+            assert rate["own"] == pytest.approx(600, rel=0.05) and rate["shared"] == pytest.approx(300, rel=0.05)
+            # A disk that had none gets one.
+            rpc.call("disk.set", name="free", set={"qos": {"iops": 300}})
+            assert measured(rpc, disks[2:], 5)["free"] == pytest.approx(300, rel=0.05)
+
+
+def test_groups_come_change_and_go(serve, rpc_path, workdir):
+    disk = null_disk(workdir, "disk")
+    with serve([disk]), connect(rpc_path) as rpc:
+        assert rpc.call("group.list") == {"groups": []}
+        made = rpc.call("group.set", name="a", set={"bps": "1g", "bps-burst": "2g"})
+        assert made["limits"] == {"bps": 1 << 30, "bps-burst": 2 << 30, "bps-burst-seconds": 1} and made["disks"] == []
+        rpc.call("group.set", name="b", set={"parent": "a", "weight": 7})
+        assert rpc.call("disk.set", name="disk", set={"qos": {"group": "b"}})["group"] == "b"
+        assert [(group["name"], group["parent"], group["weight"], group["disks"])
+                for group in rpc.call("group.list")["groups"]] == [("a", None, 100, []), ("b", "a", 7, ["disk"])]
+        for name, change, field, words in (
+                ("a", {"parent": "b"}, "set.parent", "inside of"), ("a", {"parent": "x"}, "set.parent", "no such group"),
+                ("a", {"iops": 0}, "set.iops", "1 to 1000m"), ("a", {"name": "c"}, "set.name", "cannot change"),
+                ("a", {"bps": None}, "set.bps-burst", "beside it"), ("a b", {}, "name", "letters, digits")):
+            with pytest.raises(RpcError, match=words) as error:
+                rpc.call("group.set", name=name, set=change)
+            assert error.value.data["field"] == field
+        for name in "ab":
+            with pytest.raises(RpcError, match=f"group {name}: .* is in it"):
+                rpc.call("group.remove", name=name)
+        with pytest.raises(RpcError, match="no such group") as error:
+            rpc.call("disk.set", name="disk", set={"qos": {"group": "x"}})
+        assert error.value.data["field"] == "set.qos.group"
+        assert rpc.call("disk.set", name="disk", set={"qos": None})["group"] is None
+        rpc.call("group.remove", name="b")
+        rpc.call("group.remove", name="a")
+        assert rpc.call("group.list") == {"groups": []}
