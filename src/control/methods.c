@@ -26,6 +26,7 @@ const struct rpc_method rpc_methods[] = {
 	{"stats.reset", method_stats_reset},
 	{"budget.get", method_budget_get},
 	{"history.get", method_history_get},
+	{"profile.get", method_profile_get},
 	{NULL, NULL},
 };
 /* clang-format on */

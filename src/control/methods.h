@@ -40,6 +40,9 @@ rpc_method_fn method_group_list;
 rpc_method_fn method_group_set;
 rpc_method_fn method_group_remove;
 
+/* methods_profile.c */
+rpc_method_fn method_profile_get;
+
 /* What they share. */
 
 /* What the schema calls #/definitions/group, of one and of all. NULL: no memory. */

@@ -67,6 +67,7 @@ void stats_disk_words(const struct stats_disk *disk, uint64_t word[STATS_WORDS])
 	word[STATS_CALLS] = queues.calls;
 	word[STATS_BROKEN] = queues.broken;
 	read_held(disk, word);
+	blk_read_profile(disk->blk, &word[STATS_DEVICE]);
 }
 
 static void put_op(struct stats_disk *disk, struct stats_bytes *bytes, enum storage_op op, struct stats_seen *seen,

@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "device/blk/blk_profile.h"
 #include "engine/stage.h"
 #include "storage/storage.h"
 
@@ -26,8 +27,8 @@ enum stats_word {
 	STATS_BROKEN,
 	STATS_HELD,    /* requests that QoS held back */
 	STATS_HELD_NS, /* for so long, together */
-	STATS_DEVICE,  /* the first of the profile's, see stats.c */
-	STATS_WORDS = STATS_DEVICE + 192,
+	STATS_DEVICE,  /* those of enum blk_profile_word */
+	STATS_WORDS = STATS_DEVICE + BLK_PROFILE_WORDS,
 };
 
 #define STATS_ALL_OPS ((1u << STORAGE_OP_COUNT) - 1)

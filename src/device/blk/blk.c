@@ -17,15 +17,19 @@
 int blk_init(struct blk *blk, const char *name, const char *serial, uint32_t queue_count, struct storage *storage,
 	     struct error *err)
 {
+	struct blk_profile *profiles;
+
 	*blk = (struct blk){.storage = storage, .name = name, .queue_count = queue_count};
 	memcpy(blk->serial, serial, strnlen(serial, sizeof(blk->serial)));
 	blk->queue = aligned_alloc(_Alignof(struct blk_queue), queue_count * sizeof(struct blk_queue));
 	if (!blk->queue)
 		return error_set(err, -ENOMEM, "disk %s: no memory for %u queues", name, queue_count);
 	memset(blk->queue, 0, queue_count * sizeof(struct blk_queue));
+	profiles = blk_profile_create(queue_count);
 	for (uint32_t i = 0; i < queue_count; i++) {
 		struct queue *queue = &blk->queue[i].queue;
 
+		blk->queue[i].profile = profiles ? &profiles[i] : NULL;
 		queue->ops = &blk_queue_ops;
 		queue->device = blk;
 		queue->storage = storage;
@@ -47,6 +51,8 @@ void blk_destroy(struct blk *blk)
 {
 	for (uint32_t i = 0; blk->queue && i < blk->queue_count; i++)
 		stage_clock_destroy(blk->queue[i].queue.clock);
+	if (blk->queue)
+		blk_profile_destroy(blk->queue[0].profile, blk->queue_count);
 	free(blk->queue);
 }
 
@@ -202,4 +208,27 @@ void blk_restore(struct blk *blk, bool writeback, const struct blk_counters *dev
 	/* Only sums are looked at. */
 	blk->queue[0].counters = *device;
 	blk->queue[0].queue.counters = *queues;
+}
+
+void blk_read_profile(const struct blk *blk, uint64_t word[BLK_PROFILE_WORDS])
+{
+	memset(word, 0, BLK_PROFILE_WORDS * sizeof(*word));
+	for (uint32_t i = 0; i < blk->queue_count; i++) {
+		if (blk->queue[i].profile)
+			blk_profile_read(blk->queue[i].profile, word, NULL);
+	}
+}
+
+double blk_working_set(const struct blk *blk)
+{
+	uint8_t region[BLK_PROFILE_REGISTERS] = {0};
+	uint64_t word[BLK_PROFILE_WORDS] = {0};
+	double bytes;
+
+	for (uint32_t i = 0; i < blk->queue_count; i++) {
+		if (blk->queue[i].profile)
+			blk_profile_read(blk->queue[i].profile, word, region);
+	}
+	bytes = blk_profile_regions(region) * (1u << BLK_PROFILE_REGION_BITS);
+	return bytes < (double)storage_size(blk->storage) ? bytes : (double)storage_size(blk->storage);
 }

@@ -8,6 +8,7 @@
 #include <linux/virtio_blk.h>
 
 #include "base/error.h"
+#include "device/blk/blk_profile.h"
 #include "engine/queue.h"
 #include "storage/storage.h"
 
@@ -33,6 +34,7 @@ struct blk_counters {
 struct blk_queue {
 	struct queue queue; /* first */
 	struct blk_counters counters;
+	struct blk_profile *profile; /* NULL where no memory was left for it */
 } __attribute__((aligned(64)));
 
 struct blk {
@@ -64,6 +66,12 @@ void blk_reset(struct blk *blk);
  * know that it would have to flush.
  */
 void blk_cache_changed(struct blk *blk);
+
+/* What all queues are used for, added up (blk_profile.h). */
+void blk_read_profile(const struct blk *blk, uint64_t word[BLK_PROFILE_WORDS]);
+
+/* How many bytes of the disk are in use, estimated; see blk_profile.h. */
+double blk_working_set(const struct blk *blk);
 
 /* Sum over all queues. */
 void blk_read_counters(const struct blk *blk, struct blk_counters *device, struct queue_counters *queues);

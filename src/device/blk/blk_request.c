@@ -24,6 +24,16 @@ static struct blk_counters *counters_of(const struct blk_request *request)
 	return &((struct blk_queue *)request->base.queue)->counters;
 }
 
+/* For the profile: its operation, offset and length are known. */
+static void count_use(const struct blk_request *request)
+{
+	const struct queue *queue = request->base.queue;
+
+	/* To the driver, what has not been published is under way. */
+	blk_profile_request(((struct blk_queue *)queue)->profile, queue->thread->now, &request->base.io,
+			    queue->in_flight + queue->given_back);
+}
+
 static const struct blk *blk_of(const struct blk_request *request)
 {
 	return request->base.queue->device;
@@ -108,6 +118,7 @@ static void read_or_write(struct blk_request *request, enum storage_op op, uint6
 	io->flags = op == STORAGE_WRITE ? stable_flag(blk) : 0;
 	io->offset = sector * SECTOR;
 	QUEUE_COUNT(counters_of(request)->ops[op], 1);
+	count_use(request);
 	if (!range_is_valid(blk, sector, io->length)) {
 		fail(request, -EINVAL);
 		return;
@@ -137,6 +148,7 @@ static void flush(struct blk_request *request)
 	io->offset = io->length = 0;
 	io->iov_count = 0;
 	QUEUE_COUNT(counters_of(request)->ops[STORAGE_FLUSH], 1);
+	count_use(request);
 	request_submit(&request->base);
 }
 
@@ -161,6 +173,8 @@ static void submit_range(struct blk_request *request)
 	io->flags = stable_flag(blk_of(request));
 	if (io->op == STORAGE_WRITE_ZEROES && range->flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP)
 		io->flags |= STORAGE_UNMAP;
+	if (request->range == 0)
+		count_use(request);
 	request_submit(&request->base);
 }
 
