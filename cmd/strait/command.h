@@ -10,7 +10,11 @@ struct command {
 };
 
 int command_bench(int argc, char **argv);
+int command_budget(int argc, char **argv);
+int command_profile(int argc, char **argv);
 int command_rpc(int argc, char **argv);
+int command_slow(int argc, char **argv);
+int command_stats(int argc, char **argv);
 int command_top(int argc, char **argv);
 
 #endif

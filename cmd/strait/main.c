@@ -7,6 +7,10 @@
 static const struct command commands[] = {
 	{"bench", "drive a vhost-user-blk back end and measure it", command_bench},
 	{"top", "show live what the disks of straitd do", command_top},
+	{"budget", "show where the time of requests goes, stage by stage", command_budget},
+	{"slow", "show the slowest requests of a disk", command_slow},
+	{"profile", "tell what a disk is used for", command_profile},
+	{"stats", "show what disks and workers have done, or count anew", command_stats},
 	{"rpc", "call a method of a running straitd", command_rpc},
 };
 

@@ -60,6 +60,51 @@ _strait_client()
 	fi
 }
 
+# The same, with the name of a disk as operand.
+_strait_of_disk()
+{
+	local word=$1 before=$2 options=$3
+
+	_strait_client "$word" "$before" "$options"
+	if [[ $word != -* && ${#COMPREPLY[@]} -eq 0 && $before != -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$(strait rpc disk.list 2>/dev/null |
+			sed -n 's/^ *"name": "\(.*\)",\?$/\1/p')" -- "$word")
+	fi
+}
+
+_strait_budget()
+{
+	local options_budget="--last= --ago= --op= --compare= --socket= --json --help"
+	local word=$1 before=$2
+
+	if [[ $before == --op || $before == -o ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "read write flush discard write-zeroes" -- "$word")
+	else
+		_strait_of_disk "$word" "$before" "$options_budget"
+	fi
+}
+
+_strait_slow()
+{
+	local options_slow="--count= --socket= --json --help"
+
+	_strait_of_disk "$1" "$2" "$options_slow"
+}
+
+_strait_profile()
+{
+	local options_profile="--last= --socket= --json --help"
+
+	_strait_of_disk "$1" "$2" "$options_profile"
+}
+
+_strait_stats()
+{
+	local options_stats="--last= --reset --socket= --json --help"
+
+	_strait_of_disk "$1" "$2" "$options_stats"
+}
+
 _strait_rpc()
 {
 	local options_rpc="--timeout= --socket= --help"
@@ -94,7 +139,7 @@ _strait_top()
 
 _strait()
 {
-	local commands="bench rpc top"
+	local commands="bench budget profile rpc slow stats top"
 	local options="--version --help"
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 

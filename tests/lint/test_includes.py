@@ -26,6 +26,7 @@ ROOMS = {
     "bench": FRONTEND | {"bench"},
     "top": BASE | {"top"},
     "client": BASE | {"client"},
+    "report": BASE | {"client", "report"},
     "host": HOST,
     "audit": HOST | {"audit"},
     "tune": HOST | {"tune"},
