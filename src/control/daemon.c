@@ -284,7 +284,11 @@ static int serve(struct daemon *daemon, struct error *err)
 	daemon->host.stats = stats_new(&daemon->loop, &daemon->placement, err);
 	ret = daemon->host.stats ? qos_tree_init(&daemon->qos, daemon->config, &daemon->placement, err) : err->code;
 	if (ret == 0)
+		ret = qos_watch_init(&daemon->qos_watch, &daemon->loop, &daemon->qos, err);
+	if (ret == 0) {
+		placement_on_work(&daemon->placement, qos_watch_worked, &daemon->qos_watch);
 		ret = start(daemon, &sandbox, err);
+	}
 	if (ret == 0)
 		ret = begin(daemon, err);
 	if (ret == 0)
@@ -296,6 +300,7 @@ static int serve(struct daemon *daemon, struct error *err)
 		ret = err->code;
 	}
 	placement_stop(&daemon->placement);
+	qos_watch_end(&daemon->qos_watch);
 	qos_tree_destroy(&daemon->qos);
 	stats_free(daemon->host.stats);
 	daemon->host.stats = NULL;

@@ -7,6 +7,7 @@
 #include "control/loop.h"
 #include "control/placement.h"
 #include "control/qos_tree.h"
+#include "control/qos_watch.h"
 #include "control/rpc_server.h"
 #include "control/upgrade_server.h"
 
@@ -27,6 +28,7 @@ struct daemon {
 	struct mailbox mailbox;
 	struct placement placement;
 	struct qos_tree qos;
+	struct qos_watch qos_watch;
 	struct disk_host host; /* has the statistics, too */
 	struct fleet fleet;
 	struct loop_source signals, messages, lost_memory;

@@ -332,6 +332,8 @@ int disk_open(struct disk *disk, struct disk_host *host, const struct config_dis
 		return ret;
 	}
 	disk->stats = host->stats ? stats_disk_new(host->stats, &disk->blk) : NULL;
+	if (host->qos)
+		qos_tree_set_stats(host->qos, &disk->blk, disk->stats);
 	disk->watch = (struct loop_source){.fd = storage_watch_fd(disk->storage), .ready = watch_ready};
 	if (!inherited && disk->watch.fd >= 0)
 		loop_watch(host->loop, &disk->watch);

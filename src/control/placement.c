@@ -250,8 +250,10 @@ static void balance(struct placement *placement)
 
 void placement_on_work(struct placement *placement, void (*on_work)(void *context), void *context)
 {
-	placement->on_work = on_work;
-	placement->on_work_context = context;
+	const unsigned place = placement->on_work[0].call != NULL;
+
+	placement->on_work[place].call = on_work;
+	placement->on_work[place].context = context;
 }
 
 /* A worker reports that it has been busy. */
@@ -259,8 +261,10 @@ static void worked(void *context)
 {
 	struct placement *placement = context;
 
-	if (placement->on_work)
-		placement->on_work(placement->on_work_context);
+	for (unsigned i = 0; i < sizeof(placement->on_work) / sizeof(placement->on_work[0]); i++) {
+		if (placement->on_work[i].call)
+			placement->on_work[i].call(placement->on_work[i].context);
+	}
 	if (placement->policy == PLACEMENT_ADAPTIVE && placement->count > 1)
 		balance(placement);
 }

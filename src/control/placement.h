@@ -37,8 +37,10 @@ struct placement {
 	struct cpu_idle cpu_idle;
 	struct placement_seat *seats; /* one for each running queue */
 	unsigned seat_count, seat_room;
-	void (*on_work)(void *context); /* see placement_on_work() */
-	void *on_work_context;
+	struct {
+		void (*call)(void *context);
+		void *context;
+	} on_work[2]; /* see placement_on_work() */
 };
 
 /*
@@ -52,7 +54,7 @@ int placement_create(struct placement *placement, const struct config *config, s
 /*
  * Have on_work called, on the control thread, at least once a second while
  * workers have work, and when the first of them gets some; not while all are
- * idle. Before placement_start().
+ * idle. Before placement_start(); for two at most.
  */
 void placement_on_work(struct placement *placement, void (*on_work)(void *context), void *context);
 

@@ -51,6 +51,14 @@ void qos_tree_cap(struct qos_tree *tree, struct qos_disk *disk, uint32_t cap)
 		worker_ask_again(tree->placement->worker[i]);
 }
 
+void qos_tree_set_stats(struct qos_tree *tree, const struct blk *blk, struct stats_disk *stats)
+{
+	for (struct qos_disk *disk = tree->disks; disk; disk = disk->next) {
+		if (disk->blk == blk)
+			disk->stats = stats;
+	}
+}
+
 /* The group that settings name, NULL where they name none. */
 static int parent_of(const struct qos_tree *tree, const struct qos_settings *settings, const char *what,
 		     const char *name, struct qos_group **parent, struct error *err)
@@ -87,6 +95,10 @@ int qos_tree_add_disk(struct qos_tree *tree, const char *name, struct blk *blk, 
 	snprintf(disk->name, sizeof(disk->name), "%s", name);
 	disk->settings = *settings;
 	disk->blk = blk;
+	disk->stats = NULL;
+	disk->latency = (struct latency_disk){0};
+	disk->noise = (struct noise_disk){0};
+	disk->latency_view = disk->noise_view = NULL;
 	qos_node_init(&disk->node, qos_now());
 	apply(&disk->node, settings, parent);
 	for (uint32_t i = 0; i < blk->queue_count; i++)
@@ -108,6 +120,7 @@ void qos_tree_remove_disk(struct qos_tree *tree, const struct blk *blk)
 		return;
 	*link = disk->next;
 	qos_node_set_parent(&disk->node, NULL);
+	qos_disk_forget_views(disk);
 	disk->next = tree->spare_disks;
 	tree->spare_disks = disk;
 }
@@ -279,6 +292,8 @@ static void free_groups(struct qos_group *group)
 
 void qos_tree_destroy(struct qos_tree *tree)
 {
+	for (struct qos_disk *disk = tree->disks; disk; disk = disk->next)
+		qos_disk_forget_views(disk);
 	free_disks(tree->disks);
 	free_disks(tree->spare_disks);
 	free_groups(tree->groups);

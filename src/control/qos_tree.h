@@ -3,20 +3,31 @@
 #define STRAIT_CONTROL_QOS_TREE_H
 
 #include "control/config.h"
+#include "control/noise.h"
 #include "control/placement.h"
 #include "device/blk/blk.h"
+#include "engine/qos_latency.h"
 
 /*
  * The disks and groups that share something, by name, with what was said of
  * them; see engine/qos.h. Control thread. Everything can change while queues
  * run: workers hear of it.
  */
+struct qos_view;
+struct stats_disk;
+
 struct qos_disk {
 	struct qos_disk *next;
 	char name[64];
 	struct qos_settings settings;
 	struct blk *blk;
+	struct stats_disk *stats; /* of the disk; NULL: none */
 	struct qos_node node;
+
+	/* qos_watch.c's; noise is for anybody to read */
+	struct latency_disk latency;
+	struct noise_disk noise;
+	struct qos_view *latency_view, *noise_view; /* the last looks; NULL: none yet */
 };
 
 struct qos_group {
@@ -61,9 +72,15 @@ int qos_tree_set_group(struct qos_tree *tree, const char *group, const struct qo
 /* -EBUSY with err set where it has members. */
 int qos_tree_remove_group(struct qos_tree *tree, const char *group, struct error *err);
 
+/* qos_watch.c: before it goes. */
+void qos_disk_forget_views(struct qos_disk *disk);
+
 /* NULL: none. */
 struct qos_disk *qos_tree_find_disk(const struct qos_tree *tree, const char *name);
 struct qos_group *qos_tree_find_group(const struct qos_tree *tree, const char *name);
+
+/* The disk's statistics have come. */
+void qos_tree_set_stats(struct qos_tree *tree, const struct blk *blk, struct stats_disk *stats);
 
 /* Requests that may be under way of a disk at once; 0: no limit. */
 void qos_tree_cap(struct qos_tree *tree, struct qos_disk *disk, uint32_t cap);
