@@ -6,7 +6,8 @@
 #include "control/rpc_schema.h"
 
 /* The same as in rpc.schema.json, which a test compares. */
-/* clang-format off: one a line, which several people can add to */
+/* One a line, which several people can add to. */
+/* clang-format off */
 const struct rpc_method rpc_methods[] = {
 	{"version", method_version},
 	{"schema.get", method_schema_get},

@@ -88,7 +88,9 @@ static json_t *describe_disk(const struct daemon *daemon, const struct fleet_dis
 			     struct stats_sum *sum)
 {
 	const struct disk *disk = &member->disk;
-	json_t *object = json_pack("{s:s,s:s}", "name", member->config->name, "state", method_disk_state(member));
+	const char *group = member->config->qos.group;
+	json_t *object = json_pack("{s:s,s:s,s:s?}", "name", member->config->name, "state", method_disk_state(member),
+				   "group", group[0] ? group : NULL);
 	struct stats_covered covered;
 
 	if (!disk->stats)
@@ -153,10 +155,10 @@ int method_stats_get(struct rpc_call *call, struct error *err)
 	for (unsigned i = 0; i < stats_worker_count(daemon->host.stats); i++)
 		json_array_append_new(workers, describe_worker(daemon, i));
 	free(sum);
-	call->result = json_pack("{s:I,s:I,s:I,s:o,s:o,s:o}", "epoch",
-				 (json_int_t)stats_epoch(daemon->host.stats, NULL, &since_ns), "time-ns",
-				 (json_int_t)clock_monotonic_ns(), "window-ns", (json_int_t)span.window_ns, "disks",
-				 disks, "workers", workers, "host", describe_host(daemon));
+	call->result = json_pack(
+		"{s:I,s:I,s:I,s:o,s:o,s:o,s:o}", "epoch", (json_int_t)stats_epoch(daemon->host.stats, NULL, &since_ns),
+		"time-ns", (json_int_t)clock_monotonic_ns(), "window-ns", (json_int_t)span.window_ns, "disks", disks,
+		"workers", workers, "host", describe_host(daemon), "groups", method_describe_groups(daemon));
 	return call->result ? 0 : error_set(err, -ENOMEM, "no memory for an answer");
 }
 

@@ -39,18 +39,6 @@ unsigned stats_disk_clocks(const struct stats_disk *disk, enum storage_op op,
 	return count;
 }
 
-/* What QoS has held back, which few disks know. */
-static void read_held(const struct stats_disk *disk, uint64_t word[STATS_WORDS])
-{
-	for (unsigned op = 0; op < STORAGE_OP_COUNT; op++) {
-		const struct stage_times *clocks[CONFIG_MAX_QUEUES];
-		const unsigned count = stats_disk_clocks(disk, op, clocks);
-
-		for (unsigned i = 0; i < count; i++)
-			stats_held_of(clocks[i], &word[STATS_HELD], &word[STATS_HELD_NS]);
-	}
-}
-
 void stats_disk_words(const struct stats_disk *disk, uint64_t word[STATS_WORDS])
 {
 	struct blk_counters device;
@@ -66,7 +54,8 @@ void stats_disk_words(const struct stats_disk *disk, uint64_t word[STATS_WORDS])
 	word[STATS_KICKS] = queues.kicks;
 	word[STATS_CALLS] = queues.calls;
 	word[STATS_BROKEN] = queues.broken;
-	read_held(disk, word);
+	word[STATS_HELD] = queues.held;
+	word[STATS_HELD_NS] = queues.held_ns;
 	blk_read_profile(disk->blk, &word[STATS_DEVICE]);
 }
 

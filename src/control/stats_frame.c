@@ -183,27 +183,6 @@ void stats_put_clocks(struct stats_bytes *bytes, enum storage_op op, const struc
 		put_stage(bytes, op, stage, clocks, clock_count, seen ? seen->op[op].stage[stage] : NULL, advance);
 }
 
-void stats_held_of(const struct stage_times *clock, uint64_t *requests, uint64_t *ns)
-{
-	uint64_t octaves = load(&clock->octaves[STAGE_HELD]);
-
-	if (!octaves)
-		return;
-	while (octaves) {
-		const unsigned from = next_octave(&octaves);
-
-		for (unsigned i = from; i < from + HIST_STEPS; i++)
-			*requests += load(&clock->bucket[STAGE_HELD][i]);
-	}
-	octaves = load(&clock->level_octaves);
-	while (octaves) {
-		const unsigned from = next_octave(&octaves);
-
-		for (unsigned i = from; i < from + HIST_STEPS; i++)
-			*ns += load(&clock->level[i].spent_ns[STAGE_HELD]);
-	}
-}
-
 void stats_put_words(struct stats_bytes *bytes, const uint64_t word[STATS_WORDS], struct stats_seen *seen, bool advance)
 {
 	struct section_writer writer = {bytes, SECTION_WORDS, -1};

@@ -26,7 +26,7 @@ enum stats_word {
 	STATS_CALLS,
 	STATS_BROKEN,
 	STATS_HELD,    /* requests that QoS held back */
-	STATS_HELD_NS, /* for so long, together */
+	STATS_HELD_NS, /* those that have passed, for so long, together */
 	STATS_DEVICE,  /* those of enum blk_profile_word */
 	STATS_WORDS = STATS_DEVICE + BLK_PROFILE_WORDS,
 };
@@ -70,9 +70,6 @@ void stats_put_clocks(struct stats_bytes *bytes, enum storage_op op, const struc
 /* The same for the words. */
 void stats_put_words(struct stats_bytes *bytes, const uint64_t word[STATS_WORDS], struct stats_seen *seen,
 		     bool advance);
-
-/* Add how many requests a clock has seen held, and for how long. */
-void stats_held_of(const struct stage_times *clock, uint64_t *requests, uint64_t *ns);
 
 /* A sum of frames. */
 struct stats_sum {
