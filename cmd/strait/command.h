@@ -12,6 +12,8 @@ struct command {
 int command_bench(int argc, char **argv);
 int command_budget(int argc, char **argv);
 int command_profile(int argc, char **argv);
+int command_disk(int argc, char **argv);
+int command_group(int argc, char **argv);
 int command_rpc(int argc, char **argv);
 int command_slow(int argc, char **argv);
 int command_stats(int argc, char **argv);

@@ -11,6 +11,8 @@ static const struct command commands[] = {
 	{"slow", "show the slowest requests of a disk", command_slow},
 	{"profile", "tell what a disk is used for", command_profile},
 	{"stats", "show what disks and workers have done, or count anew", command_stats},
+	{"disk", "look at the disks of a running straitd, add, change and remove them", command_disk},
+	{"group", "look at the groups that disks share limits in, and change them", command_group},
 	{"rpc", "call a method of a running straitd", command_rpc},
 };
 

@@ -105,6 +105,69 @@ _strait_stats()
 	_strait_of_disk "$1" "$2" "$options_stats"
 }
 
+_strait_group()
+{
+	local options_group="--parent= --weight= --iops= --iops-burst= --iops-burst-seconds= --bps= --bps-burst=
+		--bps-burst-seconds= --read-iops= --read-iops-burst= --read-iops-burst-seconds= --read-bps=
+		--read-bps-burst= --read-bps-burst-seconds= --write-iops= --write-iops-burst=
+		--write-iops-burst-seconds= --write-bps= --write-bps-burst= --write-bps-burst-seconds= --unset=
+		--socket= --json --help"
+	local word=$1 before=$2
+
+	_strait_client "$word" "$before" "$options_group"
+	if [[ $word != -* && ${#COMPREPLY[@]} -eq 0 ]]; then
+		if [[ $COMP_CWORD -eq 2 ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "list set remove" -- "$word")
+		else
+			mapfile -t COMPREPLY < <(compgen -W "$(strait group list 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$word")
+		fi
+	fi
+}
+
+_strait_disk()
+{
+	local options_disk="--socket= --file= --null= --serial= --cache= --lock= --read-only= --discard= --queues=
+		--queue-size-max= --in-flight-max= --memory-max= --memory-regions-max= --connection-rate=
+		--socket-owner= --socket-group= --socket-mode= --polling= --coalesce-us= --coalesce-count= --record=
+		--group= --weight= --latency-target-us= --iops= --iops-burst= --iops-burst-seconds= --bps=
+		--bps-burst= --bps-burst-seconds= --read-iops= --read-iops-burst= --read-iops-burst-seconds=
+		--read-bps= --read-bps-burst= --read-bps-burst-seconds= --write-iops= --write-iops-burst=
+		--write-iops-burst-seconds= --write-bps= --write-bps-burst= --write-bps-burst-seconds= --force
+		--unset= --more= --rpc-socket= --json --help"
+	local word=$1 before=$2 actions="list show add remove resize pause drain resume set"
+
+	case $before in
+	--file | --record)
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		;;
+	--socket | --rpc-socket | -s)
+		_strait_sockets "$word"
+		;;
+	--cache)
+		mapfile -t COMPREPLY < <(compgen -W "none writeback writethrough directsync unsafe" -- "$word")
+		;;
+	--lock)
+		mapfile -t COMPREPLY < <(compgen -W "always running" -- "$word")
+		;;
+	--polling)
+		mapfile -t COMPREPLY < <(compgen -W "adaptive poll event" -- "$word")
+		;;
+	--read-only | --discard)
+		mapfile -t COMPREPLY < <(compgen -W "true false" -- "$word")
+		;;
+	*)
+		if [[ $word == -* ]]; then
+			_strait_client "$word" "$before" "$options_disk"
+		elif [[ $COMP_CWORD -eq 2 ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "$actions" -- "$word")
+		else
+			mapfile -t COMPREPLY < <(compgen -W "$(strait disk list 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$word")
+		fi
+		;;
+	esac
+}
+
 _strait_rpc()
 {
 	local options_rpc="--timeout= --socket= --help"
@@ -139,7 +202,7 @@ _strait_top()
 
 _strait()
 {
-	local commands="bench budget profile rpc slow stats top"
+	local commands="bench budget disk group profile rpc slow stats top"
 	local options="--version --help"
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 

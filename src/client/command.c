@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MAX_OPTIONS 48
+#define MAX_OPTIONS 80
 
 /* What is one of ours for getopt_long(3), above any letter; own options follow. */
 enum {
@@ -43,13 +43,18 @@ static void print_option(char letter, const char *name, const char *argument, co
 	}
 }
 
+static const char *socket_option(const struct client_command *command)
+{
+	return command->socket_option ? command->socket_option : "socket";
+}
+
 static void print_help(const struct client_command *command)
 {
 	printf("Usage: %s %s\n\n%s\n\nOptions:\n", command->name, command->usage, command->about);
 	for (const struct client_option *option = command->options; option && option->name; option++)
 		print_option(option->letter, option->name, option->argument, option->help);
 	print_option(
-		's', "socket", "PATH",
+		's', socket_option(command), "PATH",
 		"the RPC socket of the straitd that is meant;\ndefault: $STRAIT_SOCKET, or " CLIENT_DEFAULT_SOCKET);
 	if (!command->no_json)
 		print_option('j', "json", NULL, "print JSON, for programs");
@@ -94,7 +99,7 @@ static void fill(const struct client_command *command, struct table *table)
 	unsigned count = 0;
 
 	*table = (struct table){.letters = ":"};
-	add(table, &count, "socket", 's', true, CODE_SOCKET);
+	add(table, &count, socket_option(command), 's', true, CODE_SOCKET);
 	if (!command->no_json)
 		add(table, &count, "json", 'j', false, CODE_JSON);
 	add(table, &count, "help", 'h', false, CODE_HELP);

@@ -52,7 +52,8 @@ struct client_command {
 	const char *more;
 	const struct client_option *options; /* own ones; may be NULL */
 	unsigned operands_min, operands_max;
-	bool no_json; /* --json would say nothing */
+	bool no_json;              /* --json would say nothing */
+	const char *socket_option; /* what --socket is called where that is something else; NULL: that */
 };
 
 struct client_arguments {

@@ -6,7 +6,7 @@ import os
 import subprocess
 
 import pytest
-from daemon import Straitd, make_image, straitd, write_config  # noqa: F401
+from daemon import Straitd, listening, make_image, straitd, write_config  # noqa: F401
 from rpc import Rpc, RpcError, connect
 
 MIB = 1 << 20
@@ -106,3 +106,74 @@ def test_strait_rpc(serve, strait, rpc_path):
                       ["--nonsense", "version"]):
             result = strait("rpc", *wrong)
             assert result.returncode == 2 and "--help" in result.stderr, wrong
+
+
+@pytest.mark.parametrize("sandbox", ("off", "on"))
+def test_strait_disk(serve, strait, workdir, sandbox):
+    image = make_image(workdir, "new.img")
+    socket = os.path.join(workdir, "new.sock")
+    with serve(sandbox=sandbox) as daemon:
+        # Relative paths are the caller's.
+        result = strait("disk", "add", "vm3", "--file", "new.img", "--socket=new.sock", "--queues=3",
+                        "--cache=writeback", "--iops", "2000", cwd=workdir)
+        assert result.returncode == 0, result.stderr
+        disk = json.loads(strait("disk", "show", "vm3", "--json").stdout)
+        assert disk["file"] == image and disk["socket"] == socket and disk["queues"] == 3
+        assert listening(socket)
+        daemon.logs("disk.add")
+        table = strait("disk", "list").stdout.splitlines()
+        assert table[0].split()[:2] == ["NAME", "STATE"] and len(table) == 4
+        assert "16 MiB" in table[3] and image in table[3]
+        assert "16777216 (16 MiB)" in strait("disk", "show", "vm3").stdout
+        assert strait("disk", "set", "vm3", "--polling=event").returncode == 0
+        assert json.loads(strait("disk", "show", "vm3", "-j").stdout)["polling"] == "event"
+        assert strait("disk", "set", "vm3", "--unset=polling").returncode == 0
+        assert json.loads(strait("disk", "show", "vm3", "-j").stdout)["polling"] == "adaptive"
+        assert strait("disk", "pause", "vm3").returncode == 0
+        assert strait("disk", "resume", "vm3").returncode == 0
+        assert strait("disk", "resize", "vm3", "32MiB").returncode == 0
+        assert json.loads(strait("disk", "show", "vm3", "-j").stdout)["size"] == 32 * MIB
+        # What is refused changes nothing and leaves nothing behind, also of other disks in the same command.
+        for wrong, word in ((["add", "vm3", "--null=1GiB", "--socket=other.sock"], "vm3"),
+                            (["add", "vm4", "--null=1GiB", "--socket=other.sock", "--queues=65"], "queues"),
+                            (["add", "vm4", "--file=none.img", "--socket=other.sock"], "none.img"),
+                            (["add", "vm4", "--null=1GiB", "--socket=new.sock"], "in use"),
+                            (["show", "vm9"], "vm9"), (["remove", "vm9", "vm3"], "vm9")):
+            result = strait("disk", *wrong, cwd=workdir)
+            assert result.returncode == 1 and word in result.stderr, (wrong, result)
+        assert not os.path.exists(os.path.join(workdir, "other.sock"))
+        assert not os.path.exists(socket) and len(strait("disk", "list").stdout.splitlines()) == 3
+        for wrong in ([], ["list", "vm3"], ["show"], ["set", "vm0"], ["show", "vm0", "--force"], ["lost"],
+                      ["list", "--queues=3"], ["set", "vm0", "--read-only=perhaps"], ["set", "vm0", "--more=7"],
+                      ["add", "vm4", "--null=1GiB"], ["add", "vm4", "--socket=x.sock"], ["resize", "vm0"]):
+            result = strait("disk", *wrong, cwd=workdir)
+            assert result.returncode == 2 and "--help" in result.stderr, (wrong, result)
+        # What was given for "file" is not read twice: the second disk of the same image is refused by name.
+        result = strait("disk", "add", "vm5", "--file=vm0.img", "--cache=writeback", "--socket=other.sock", cwd=workdir)
+        assert result.returncode == 1 and "vm0" in result.stderr
+
+
+def test_strait_group(serve, strait):
+    with serve():
+        assert strait("group", "list").stdout == "no groups\n"
+        assert strait("group", "set", "gold", "--iops=10k", "--weight=200").returncode == 0
+        assert strait("group", "set", "silver", "--parent=gold", "--iops=100").returncode == 0
+        assert strait("disk", "set", "vm1", "--group=silver", "--iops=50", "--iops-burst=100").returncode == 0
+        table = strait("group", "list").stdout.splitlines()
+        assert table[0].split()[0] == "NAME" and len(table) == 3
+        assert "gold" in table[2] and "vm1" in table[2] and "100" in table[2]
+        assert strait("disk", "set", "vm1", "--iops=60", "--unset=iops-burst").returncode == 0
+        qos = json.loads(strait("disk", "show", "vm1", "--json").stdout)["qos"]
+        assert "iops-burst" not in qos and str(qos["iops"]) == "60", qos
+        assert strait("group", "set", "gold", "--unset=weight").returncode == 0
+        groups = json.loads(strait("group", "list", "--json").stdout)["groups"]
+        assert groups[0]["weight"] == 100 and groups[1]["disks"] == ["vm1"]
+        for wrong, word in ((["remove", "silver"], "silver"), (["remove", "lead"], "lead"),
+                            (["set", "gold", "--iops=many"], "iops"), (["set", "gold", "--parent=lead"], "lead")):
+            result = strait("group", *wrong)
+            assert result.returncode == 1 and word in result.stderr, (wrong, result)
+        for wrong in ([], ["list", "gold"], ["remove"], ["set"], ["remove", "gold", "--iops=1"], ["drop", "gold"]):
+            assert strait("group", *wrong).returncode == 2, wrong
+        assert strait("disk", "set", "vm1", "--unset=group").returncode == 0
+        assert strait("group", "remove", "silver", "gold").returncode == 0
+        assert strait("group", "list").stdout == "no groups\n"
