@@ -25,6 +25,9 @@
 #define REQUEST_MAX         30
 #define REQUEST_MAX_CROWDED 5
 
+/* How often those that have left are looked for while others wait for a place. */
+#define CROWDED_MS 50
+
 /* Answers a second. A dashboard asks for ten. */
 #define ANSWER_RATE 200
 
@@ -49,6 +52,7 @@ struct http {
 	bool timed;
 	struct connection *connections;
 	unsigned connection_count;
+	uint64_t looked_ns; /* for slow ones, last */
 	struct limiter answers;
 };
 
@@ -233,37 +237,60 @@ static void connection_changed(void *context, struct MHD_Connection *connection,
 		connection_ended(context, *entry);
 }
 
-/* The server closes what is shut down. */
+/*
+ * The server closes what is shut down. It does not notice a client that has
+ * left right after a part of a request, since its epoll tells it once.
+ */
+static void end_abandoned_connections(struct http *http)
+{
+	char byte;
+
+	for (struct connection *entry = http->connections; entry; entry = entry->next) {
+		if (recv(entry->fd, &byte, sizeof(byte), MSG_PEEK | MSG_DONTWAIT) == 0)
+			shutdown(entry->fd, SHUT_RDWR);
+	}
+}
+
+/* Once a second. */
 static void end_slow_connections(struct http *http)
 {
-	const uint64_t now = clock_monotonic_ns();
-	const uint64_t longest =
-		NS_PER_S * (http->connection_count < MAX_CONNECTIONS ? REQUEST_MAX : REQUEST_MAX_CROWDED);
+	const bool crowded = http->connection_count >= MAX_CONNECTIONS;
+	const uint64_t now = clock_monotonic_ns(), longest = NS_PER_S * (crowded ? REQUEST_MAX_CROWDED : REQUEST_MAX);
 
+	if (now - http->looked_ns < NS_PER_S)
+		return;
+	http->looked_ns = now;
 	for (struct connection *entry = http->connections; entry; entry = entry->next) {
 		if (now - entry->since_ns > longest)
 			shutdown(entry->fd, SHUT_RDWR);
 	}
 }
 
-/* Once a second while there are connections, or as soon as the server wants. */
+/* Once a second while there are connections, more often while there is no place, or as soon as the server wants. */
 static void set_timer(struct http *http)
 {
-	struct itimerspec when = {.it_value = {.tv_sec = 1}};
+	struct itimerspec when = {.it_value = {0}};
+	const unsigned longest_ms = http->connection_count < MAX_CONNECTIONS ? 1000 : CROWDED_MS;
 	MHD_UNSIGNED_LONG_LONG ms;
 
 	if (!http->connection_count && !http->timed)
 		return;
 	http->timed = http->connection_count > 0;
-	if (!http->timed)
-		when.it_value.tv_sec = 0;
-	else if (MHD_get_timeout(http->server, &ms) == MHD_YES && ms < 1000)
-		when.it_value = (struct timespec){.tv_nsec = ms ? (long)ms * NS_PER_MS : 1};
+	if (http->timed) {
+		if (MHD_get_timeout(http->server, &ms) != MHD_YES || ms > longest_ms)
+			ms = longest_ms;
+		when.it_value.tv_sec = (time_t)(ms / 1000);
+		when.it_value.tv_nsec = ms ? (long)(ms % 1000) * NS_PER_MS : 1;
+	}
 	timerfd_settime(http->timer.fd, 0, &when, NULL);
 }
 
 static void run(struct http *http)
 {
+	/* Here and not at the timer, which is set anew whenever anything happens. */
+	end_slow_connections(http);
+	if (http->connection_count >= MAX_CONNECTIONS)
+		end_abandoned_connections(http);
 	MHD_run(http->server);
 	/* Where there is no place those that come wait to be accepted, and cost nothing. */
 	if (http->connection_count < MAX_CONNECTIONS)
@@ -283,7 +310,6 @@ static void timer_ready(struct loop_source *source)
 
 	if (read(source->fd, &expirations, sizeof(expirations)) < 0)
 		return;
-	end_slow_connections(http);
 	run(http);
 }
 
@@ -329,6 +355,20 @@ static void log_complaint(void *context, const char *format, va_list args)
 	log_debug("http: %s", text);
 }
 
+/* What ends a text in C is not to end one here: "d%00.." is not "d". */
+static size_t unescape(void *context, struct MHD_Connection *connection, char *text)
+{
+	const size_t length = MHD_http_unescape(text);
+
+	(void)context;
+	(void)connection;
+	for (size_t i = 0; i < length; i++) {
+		if (!text[i])
+			text[i] = '\1';
+	}
+	return length;
+}
+
 static struct MHD_Daemon *start_server(struct http *http)
 {
 	const unsigned flags = MHD_USE_EPOLL | MHD_USE_NO_LISTEN_SOCKET | MHD_USE_ERROR_LOG;
@@ -337,8 +377,9 @@ static struct MHD_Daemon *start_server(struct http *http)
 				MHD_OPTION_CONNECTION_LIMIT, (unsigned)MAX_CONNECTIONS,
 				MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)CONNECTION_MEMORY,
 				MHD_OPTION_CONNECTION_TIMEOUT, (unsigned)SILENCE_MAX, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-				MHD_OPTION_NOTIFY_COMPLETED, request_completed, http, MHD_OPTION_NOTIFY_CONNECTION,
-				connection_changed, http, MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
+				MHD_OPTION_UNESCAPE_CALLBACK, unescape, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+				request_completed, http, MHD_OPTION_NOTIFY_CONNECTION, connection_changed, http,
+				MHD_OPTION_SIGPIPE_HANDLED_BY_APP, 1, MHD_OPTION_END);
 }
 
 struct http *http_open(struct daemon *daemon, struct metrics *metrics, int listen_fd, bool local, struct error *err)

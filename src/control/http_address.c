@@ -13,7 +13,7 @@
 #include "control/units.h"
 
 #define UNIX_PREFIX "unix:"
-#define BACKLOG     16
+#define BACKLOG     128
 
 const char *http_address_path(const char *text)
 {
