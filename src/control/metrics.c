@@ -72,6 +72,7 @@ static struct http_body *make(struct metrics *metrics)
 	metrics_disks_look(metrics);
 	put_daemon(metrics, &text);
 	metrics_disks_put(metrics, &text);
+	metrics_qos_put(metrics, &text);
 	metrics_workers_put(metrics, &text);
 	metrics_process_put(&metrics->process, &text);
 	if (text.failed) {

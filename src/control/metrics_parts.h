@@ -15,6 +15,7 @@
  *
  *   metrics.c            when to make it anew, and the daemon as a whole
  *   metrics_disks.c      disks
+ *   metrics_qos.c        limits of disks and groups
  *   metrics_workers.c    workers and host
  *   metrics_process.c    the process
  *   metrics_histogram.c  the stage clock in few buckets
@@ -52,6 +53,9 @@ struct metrics {
 void metrics_disks_look(struct metrics *metrics);
 void metrics_disks_put(struct metrics *metrics, struct metrics_text *text);
 void metrics_disks_free(struct metrics *metrics);
+
+/* metrics_qos.c */
+void metrics_qos_put(struct metrics *metrics, struct metrics_text *text);
 
 /* metrics_workers.c */
 void metrics_workers_put(struct metrics *metrics, struct metrics_text *text);
