@@ -10,7 +10,12 @@ static enum log_level max_level = LOG_LEVEL_INFO;
 
 void log_set_level(enum log_level level)
 {
-	max_level = level;
+	__atomic_store_n(&max_level, level, __ATOMIC_RELAXED);
+}
+
+enum log_level log_get_level(void)
+{
+	return __atomic_load_n(&max_level, __ATOMIC_RELAXED);
 }
 
 static const char *level_word(enum log_level level)
@@ -34,7 +39,7 @@ void log_write(enum log_level level, const char *format, ...)
 	va_list args;
 	int used;
 
-	if (level > max_level)
+	if (level > log_get_level())
 		return;
 	if (getenv("JOURNAL_STREAM"))
 		used = snprintf(line, sizeof(line), "<%d>", (int)level);

@@ -16,8 +16,9 @@ enum log_level {
 	LOG_LEVEL_DEBUG = 7,
 };
 
-/* Lines above level are dropped. The default is LOG_LEVEL_INFO. */
+/* Lines above level are dropped. The default is LOG_LEVEL_INFO. Any thread, at any time. */
 void log_set_level(enum log_level level);
+enum log_level log_get_level(void);
 
 void log_write(enum log_level level, const char *format, ...) __attribute__((format(printf, 2, 3)));
 

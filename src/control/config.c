@@ -169,7 +169,7 @@ int config_single(const char *socket, int socket_fd, const char *file, bool read
 	ret = new_config(raw, out, err);
 	if (ret < 0)
 		return ret;
-	(*out)->workers = 1;
+	(*out)->workers = (*out)->workers_max = 1;
 	(*out)->poll_max_us = CONFIG_DEFAULT_POLL_MAX_US;
 	(*out)->disk_count = 1;
 	disk = &(*out)->disks[0];

@@ -74,9 +74,10 @@ struct config_group {
 };
 
 struct config {
-	uint32_t workers; /* 1 to CONFIG_MAX_WORKERS, default 1 */
+	uint32_t workers;     /* 1 to CONFIG_MAX_WORKERS, default 1 */
+	uint32_t workers_max; /* that there can be at run time; at least workers */
 	/*
-	 * CPU set of worker i, from "worker-cpus": a list with a CPU list for each
+	 * CPU set of worker i, of workers_max, from "worker-cpus": a list with a CPU list for each
 	 * worker ("0-1"), or one CPU list whose CPUs are dealt out one a worker.
 	 */
 	bool pinned;

@@ -26,7 +26,7 @@ static int refuse_cpus(const struct config_taker *taker, const char *value)
 }
 
 /* One list for all: worker i gets the i-th of its CPUs. */
-static int deal_cpus(const struct config_taker *taker, const char *text, bool workers_given, struct config *config)
+static int deal_cpus(const struct config_taker *taker, const char *text, uint32_t wanted, struct config *config)
 {
 	unsigned count, dealt = 0;
 	cpu_set_t all;
@@ -34,11 +34,11 @@ static int deal_cpus(const struct config_taker *taker, const char *text, bool wo
 	if (cpus_parse(text, &all, NULL) < 0)
 		return refuse_cpus(taker, text);
 	count = (unsigned)CPU_COUNT(&all);
-	if (workers_given && count != config->workers)
+	if (wanted && count != wanted)
 		return config_take_refuse(taker, "worker-cpus", text,
 					  "has %u CPUs for %u workers: expected as many, or a list with a CPU list "
 					  "for each worker",
-					  count, config->workers);
+					  count, wanted);
 	if (count > CONFIG_MAX_WORKERS)
 		return config_take_refuse(taker, "worker-cpus", text, "has %u CPUs: expected 1 to %d, one a worker",
 					  count, CONFIG_MAX_WORKERS);
@@ -46,12 +46,11 @@ static int deal_cpus(const struct config_taker *taker, const char *text, bool wo
 		if (CPU_ISSET(cpu, &all))
 			CPU_SET(cpu, &config->worker_cpus[dealt++]);
 	}
-	config->workers = dealt;
+	config->workers_max = dealt;
 	return 0;
 }
 
-static int list_cpus(const struct config_taker *taker, const yaml_node_t *list, bool workers_given,
-		     struct config *config)
+static int list_cpus(const struct config_taker *taker, const yaml_node_t *list, uint32_t wanted, struct config *config)
 {
 	const size_t count = (size_t)(list->data.sequence.items.top - list->data.sequence.items.start);
 
@@ -60,10 +59,10 @@ static int list_cpus(const struct config_taker *taker, const yaml_node_t *list, 
 					  "a list of %zu: expected 1 to %d entries, one a "
 					  "worker",
 					  count, CONFIG_MAX_WORKERS);
-	if (workers_given && count != config->workers)
+	if (wanted && count != wanted)
 		return config_take_refuse(taker, "worker-cpus", NULL,
 					  "a list of %zu for %u workers: expected an entry for each worker", count,
-					  config->workers);
+					  wanted);
 	for (size_t i = 0; i < count; i++) {
 		struct config_place item = config_document_item(taker->doc, list, i);
 		const char *text = scalar_text(item.value);
@@ -76,11 +75,12 @@ static int list_cpus(const struct config_taker *taker, const yaml_node_t *list, 
 						     i, text ? config_quote(text, quoted) : "a list or mapping",
 						     CPU_SETSIZE);
 	}
-	config->workers = (uint32_t)count;
+	config->workers_max = (uint32_t)count;
 	return 0;
 }
 
-static int check_worker_cpus(const struct config_taker *taker, bool workers_given, struct config *config)
+/* wanted: for how many workers, 0 where nothing says so. */
+static int check_worker_cpus(const struct config_taker *taker, uint32_t wanted, struct config *config)
 {
 	const struct config_place place = config_document_key(taker->doc, taker->mapping, "worker-cpus");
 	const char *text;
@@ -90,10 +90,46 @@ static int check_worker_cpus(const struct config_taker *taker, bool workers_give
 	config->pinned = true;
 	text = scalar_text(place.value);
 	if (text)
-		return deal_cpus(taker, text, workers_given, config);
+		return deal_cpus(taker, text, wanted, config);
 	if (place.value->type == YAML_SEQUENCE_NODE)
-		return list_cpus(taker, place.value, workers_given, config);
+		return list_cpus(taker, place.value, wanted, config);
 	return refuse_cpus(taker, "a mapping");
+}
+
+/* Those that are not in use cost some 70 KiB each: enough for most, and not as many as a large machine has CPUs. */
+#define SPARE_WORKERS 8
+
+static uint32_t default_most(uint32_t workers)
+{
+	cpu_set_t cpus;
+	uint32_t most = sched_getaffinity(0, sizeof(cpus), &cpus) == 0 ? (uint32_t)CPU_COUNT(&cpus) : 1;
+
+	most = most < SPARE_WORKERS ? most : SPARE_WORKERS;
+	return most > workers ? most : workers;
+}
+
+static int check_worker_count(const struct config_taker *taker, const struct config_raw *raw, struct config *config)
+{
+	uint64_t workers = 1, most = 0;
+	int ret = config_take_uint(taker, "workers", raw->workers, 1, CONFIG_MAX_WORKERS, &workers);
+
+	if (ret == 0)
+		ret = config_take_uint(taker, "workers-max", raw->workers_max, 1, CONFIG_MAX_WORKERS, &most);
+	if (ret < 0)
+		return ret;
+	if (most && most < workers)
+		return config_take_refuse(taker, "workers-max", raw->workers_max,
+					  "expected at least as many as \"workers\" (%u)", (unsigned)workers);
+	ret = check_worker_cpus(taker, most ? (uint32_t)most : raw->workers ? (uint32_t)workers : 0, config);
+	if (ret < 0)
+		return ret;
+	/* worker-cpus alone says how many there are. */
+	if (config->pinned && !raw->workers)
+		workers = config->workers_max;
+	config->workers = (uint32_t)workers;
+	if (!config->pinned)
+		config->workers_max = most ? (uint32_t)most : default_most(config->workers);
+	return 0;
 }
 
 static int check_sandbox(const struct config_taker *taker, const struct config_raw *raw,
@@ -115,15 +151,11 @@ int config_check_workers(struct config_document *doc, const struct config_raw *r
 			 struct error *err)
 {
 	const struct config_taker taker = {.doc = doc, .mapping = config_document_root(doc), .err = err};
-	uint64_t workers = 1, poll_max_us = CONFIG_DEFAULT_POLL_MAX_US;
+	uint64_t poll_max_us = CONFIG_DEFAULT_POLL_MAX_US;
 	const char *expected;
 	int ret;
 
-	ret = config_take_uint(&taker, "workers", raw->workers, 1, CONFIG_MAX_WORKERS, &workers);
-	if (ret < 0)
-		return ret;
-	config->workers = (uint32_t)workers;
-	ret = check_worker_cpus(&taker, raw->workers != NULL, config);
+	ret = check_worker_count(&taker, raw, config);
 	if (ret < 0)
 		return ret;
 	ret = config_take_uint(&taker, "poll-max-us", raw->poll_max_us, 0, LONGEST_POLL_MAX_US, &poll_max_us);

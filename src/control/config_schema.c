@@ -183,6 +183,7 @@ static const cyaml_schema_value_t disk_schema = {
 
 static const cyaml_schema_field_t root_fields[] = {
 	OPTIONAL_TEXT("workers", struct config_raw, workers),
+	OPTIONAL_TEXT("workers-max", struct config_raw, workers_max),
 	CYAML_FIELD_IGNORE("worker-cpus", CYAML_FLAG_OPTIONAL),
 	OPTIONAL_TEXT("poll-max-us", struct config_raw, poll_max_us),
 	OPTIONAL_WORD("placement", struct config_raw, placement, placement_words),

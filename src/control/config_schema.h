@@ -83,6 +83,7 @@ struct config_raw_disk {
 /* "worker-cpus" is a text or a list, which libcyaml cannot express: it is read from the document. */
 struct config_raw {
 	char *workers;
+	char *workers_max;
 	char *poll_max_us;
 	int placement; /* enum config_placement */
 	struct config_raw_access access;

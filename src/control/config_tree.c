@@ -100,6 +100,30 @@ json_t *config_tree_single(const struct config_disk *disk)
 	return NULL;
 }
 
+json_t *config_tree_merge(const json_t *tree, const json_t *set)
+{
+	json_t *merged = json_is_object(tree) ? json_copy((json_t *)(uintptr_t)tree) : json_object();
+	const char *key;
+	json_t *value;
+	int ret = 0;
+
+	json_object_foreach((json_t *)(uintptr_t)set, key, value)
+	{
+		if (!merged || ret < 0)
+			break;
+		if (json_is_null(value))
+			json_object_del(merged, key);
+		else if (json_is_object(value))
+			ret = json_object_set_new(merged, key, config_tree_merge(json_object_get(merged, key), value));
+		else
+			ret = json_object_set(merged, key, value);
+	}
+	if (ret == 0)
+		return merged;
+	json_decref(merged);
+	return NULL;
+}
+
 struct text {
 	char *at;
 	size_t length;

@@ -299,6 +299,7 @@ static int serve(struct daemon *daemon, struct error *err)
 		*err = daemon->failure;
 		ret = err->code;
 	}
+	daemon_end_vacating(daemon);
 	placement_stop(&daemon->placement);
 	qos_watch_end(&daemon->qos_watch);
 	qos_tree_destroy(&daemon->qos);
@@ -353,6 +354,7 @@ int daemon_run(struct config *config, const struct daemon_upgrade *upgrade, stru
 	struct daemon daemon = {.config = config,
 				.signals.fd = -1,
 				.lost_memory.fd = -1,
+				.vacate.fd = -1,
 				.http_fd = -1,
 				.confined = config->sandbox.mode != SANDBOX_OFF,
 				.upgraded = upgrade,

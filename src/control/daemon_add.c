@@ -15,14 +15,14 @@
 static const char *const shared_keys[] = {"groups", "socket-owner", "socket-group", "socket-mode"};
 
 /* A file with this disk alone. NULL: no memory. */
-static char *text_of(const struct daemon *daemon, const json_t *tree)
+static char *text_of(const json_t *from, const json_t *tree)
 {
 	json_t *file = json_object();
 	char *text = NULL;
 	int ret = file ? 0 : -1;
 
 	for (unsigned i = 0; ret == 0 && i < sizeof(shared_keys) / sizeof(shared_keys[0]); i++) {
-		json_t *value = json_object_get(daemon->config->tree, shared_keys[i]);
+		json_t *value = json_object_get(from, shared_keys[i]);
 
 		if (value)
 			ret = json_object_set(file, shared_keys[i], value);
@@ -53,11 +53,11 @@ static void name_key(const char *disk, const char *prefix, char field[DAEMON_FIE
 	error_set(err, err->code, "disk %.63s: %s", disk, text);
 }
 
-int daemon_load_disk(const struct daemon *daemon, const json_t *tree, const char *prefix, struct config **out,
+int daemon_load_disk(const json_t *file, const json_t *tree, const char *prefix, struct config **out,
 		     char field[DAEMON_FIELD], struct error *err)
 {
 	const char *name = json_string_value(json_object_get(tree, "name"));
-	char *text = text_of(daemon, tree);
+	char *text = text_of(file, tree);
 	int ret;
 
 	*out = NULL;
@@ -183,7 +183,7 @@ int daemon_add_disk(struct daemon *daemon, const json_t *tree, int fds[2], struc
 		    char field[DAEMON_FIELD], struct error *err)
 {
 	struct config *config;
-	int ret = daemon_load_disk(daemon, tree, "disk", &config, field, err);
+	int ret = daemon_load_disk(daemon->config->tree, tree, "disk", &config, field, err);
 
 	if (ret < 0)
 		return ret;

@@ -11,10 +11,10 @@
 
 /*
  * A disk from its keys, with all checks and defaults that it would have in the
- * file: (*out)->disks[0]. Negative errno with err set, and field naming the
- * key as prefix.KEY, or "". Control thread.
+ * file: (*out)->disks[0]. file is what stands there beside disks. Negative
+ * errno with err set, and field naming the key as prefix.KEY, or "". Control thread.
  */
-int daemon_load_disk(const struct daemon *daemon, const json_t *tree, const char *prefix, struct config **out,
+int daemon_load_disk(const json_t *file, const json_t *tree, const char *prefix, struct config **out,
 		     char field[DAEMON_FIELD], struct error *err);
 
 /*

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "control/config_tree.h"
 #include "control/methods.h"
 #include "control/qos_tree.h"
 
@@ -32,6 +33,21 @@ static const struct {
 	{"cache", true},   {"connection-rate", false}, {"memory-max", false},    {"memory-regions-max", false},
 	{"qos", false},
 };
+
+/* Its place in the table, or -1. */
+static int find_changeable(const char *key)
+{
+	for (unsigned i = 0; i < sizeof(changeable) / sizeof(changeable[0]); i++) {
+		if (strcmp(changeable[i].key, key) == 0)
+			return (int)i;
+	}
+	return -1;
+}
+
+bool daemon_can_change(const char *key)
+{
+	return find_changeable(key) >= 0;
+}
 
 int daemon_wait(struct daemon *daemon, const struct fleet_disk *member, enum disk_event event, struct rpc_call *call,
 		struct error *err)
@@ -86,43 +102,30 @@ static void drop_change(struct disk_change *change)
 	free(change);
 }
 
-/* Nothing runs that could see it. */
-static int change_qos(struct fleet_disk *member, const struct qos_settings *settings, struct error *err)
+static int apply_cache(struct disk *disk, enum storage_cache cache, struct error *err)
 {
-	struct qos_tree *tree = member->disk.host->qos;
+	int ret = cache == disk->config->cache ? 0 : storage_set_cache(disk->storage, (int)cache, err);
 
-	if (!tree || memcmp(settings, &member->config->qos, sizeof(*settings)) == 0)
-		return 0;
-	return qos_tree_set_disk(tree, member->config->name, settings, err);
-}
-
-static int change_cache(struct fleet_disk *member, enum storage_cache cache, struct error *err)
-{
-	struct disk *disk = &member->disk;
-	int ret = 0;
-
-	if (cache != member->config->cache) {
-		ret = storage_set_cache(disk->storage, (int)cache, err);
-		if (ret == 0)
-			blk_cache_changed(&disk->blk);
-	}
+	if (ret == 0 && cache != disk->config->cache)
+		blk_cache_changed(&disk->blk);
 	return ret;
 }
 
+/* Nothing runs that could see it. All of it or nothing. */
 static int apply(struct fleet_disk *member, struct disk_change *change, struct error *err)
 {
 	const struct config_disk *new = &change->config->disks[0];
-	const struct qos_settings before = member->config->qos;
-	int ret = change_qos(member, &new->qos, err);
+	struct disk *disk = &member->disk;
+	struct qos_tree *qos = disk->host->qos;
+	struct error ignored;
+	int ret = qos ? qos_tree_set_disk(qos, member->config->name, &new->qos, err) : 0;
 
 	if (ret < 0)
 		return ret;
-	ret = change_cache(member, new->cache, err);
+	ret = apply_cache(disk, new->cache, err);
 	if (ret < 0) {
-		struct error undo;
-
-		if (member->disk.host->qos)
-			qos_tree_set_disk(member->disk.host->qos, member->config->name, &before, &undo);
+		if (qos)
+			qos_tree_set_disk(qos, member->config->name, &member->config->qos, &ignored);
 		return ret;
 	}
 	config_disk_update(member->config, new);
@@ -208,35 +211,9 @@ void daemon_change_end(struct daemon *daemon)
 	answer_all(daemon, NULL, DISK_GONE, err.code, err.text);
 }
 
-/* The tree with other keys, and other keys of the mapping that limits are. NULL: no memory. */
-static json_t *merge(const json_t *tree, const json_t *set)
-{
-	json_t *merged = json_copy((json_t *)(uintptr_t)tree);
-	const char *key;
-	json_t *value, *empty = json_object();
-	int ret = empty ? 0 : -1;
-
-	json_object_foreach((json_t *)(uintptr_t)set, key, value)
-	{
-		const json_t *now = json_object_get(tree, key);
-
-		if (json_is_null(value))
-			json_object_del(merged, key);
-		else if (strcmp(key, "qos") == 0 && json_is_object(value))
-			ret = ret < 0 ? ret : json_object_set_new(merged, key, merge(now ? now : empty, value));
-		else if (merged && ret == 0)
-			ret = json_object_set(merged, key, value);
-	}
-	json_decref(empty);
-	if (ret == 0)
-		return merged;
-	json_decref(merged);
-	return NULL;
-}
-
 int daemon_note_key(struct fleet_disk *member, const char *key, json_t *value)
 {
-	json_t *set = json_pack("{s:o?}", key, value), *merged = set ? merge(member->tree, set) : NULL;
+	json_t *set = json_pack("{s:o?}", key, value), *merged = set ? config_tree_merge(member->tree, set) : NULL;
 
 	json_decref(set);
 	if (!merged)
@@ -261,7 +238,6 @@ static int refuse_key(struct rpc_call *call, const char *name, const char *key, 
 /* Whether queues would see a change of these keys; a negative errno with err set where one may not change. */
 static int look_at_keys(struct rpc_call *call, const struct fleet_disk *member, const json_t *set, struct error *err)
 {
-	const unsigned count = sizeof(changeable) / sizeof(changeable[0]);
 	const char *key;
 	json_t *value;
 	int quiet = 0;
@@ -269,15 +245,14 @@ static int look_at_keys(struct rpc_call *call, const struct fleet_disk *member, 
 	json_object_foreach((json_t *)(uintptr_t)set, key, value)
 	{
 		const json_t *now = json_object_get(member->tree, key);
-		unsigned i = 0;
+		int kind = now ? json_equal(now, value) : json_is_null(value);
 
-		if (now ? json_equal(now, value) : json_is_null(value))
+		if (kind)
 			continue;
-		while (i < count && strcmp(changeable[i].key, key) != 0)
-			i++;
-		if (i == count)
+		kind = find_changeable(key);
+		if (kind < 0)
 			return refuse_key(call, member->config->name, key, err);
-		quiet |= changeable[i].quiet;
+		quiet |= changeable[kind].quiet;
 	}
 	return quiet;
 }
@@ -289,10 +264,10 @@ static int prepare(struct rpc_call *call, const struct fleet_disk *member, const
 	char field[DAEMON_FIELD] = "";
 	int ret;
 
-	change->tree = merge(member->tree, set);
+	change->tree = config_tree_merge(member->tree, set);
 	if (!change->tree)
 		return error_set(err, -ENOMEM, "no memory for a disk");
-	ret = daemon_load_disk(call->daemon, change->tree, "set", &change->config, field, err);
+	ret = daemon_load_disk(call->daemon->config->tree, change->tree, "set", &change->config, field, err);
 	return ret < 0 && field[0] ? rpc_blame(call, field, err) : ret;
 }
 

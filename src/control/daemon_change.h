@@ -24,6 +24,9 @@ int daemon_wait(struct daemon *daemon, const struct fleet_disk *member, enum dis
 /* Change keys of a disk: an rpc_method_fn for call with its member. */
 int daemon_set_disk(struct rpc_call *call, struct fleet_disk *member, const json_t *set, struct error *err);
 
+/* Whether daemon_set_disk() can change a key. */
+bool daemon_can_change(const char *key);
+
 /* A disk's tree has another value for a key; NULL: none any more. 0 or -ENOMEM. */
 int daemon_note_key(struct fleet_disk *member, const char *key, json_t *value);
 

@@ -21,6 +21,8 @@
  *   daemon_http.c   what it serves by HTTP
  *   daemon_add.c    a disk that comes at run time
  *   daemon_change.c and is changed there, with who waits for that
+ *   daemon_config.c what runs as configuration, and how a file differs
+ *   daemon_workers.c  what is changed of the daemon itself
  */
 struct daemon {
 	struct config *config; /* what it was started with; of disks, the fleet has what counts */
@@ -36,13 +38,15 @@ struct daemon {
 	const char **socket_paths;     /* the sweeper's */
 	struct mailbox_message forget; /* see daemon_disks.c */
 	bool forgetting;
-	struct disk_wait *waits; /* see daemon_change.c */
-	bool confined;           /* in the sandbox: no path can be opened */
-	uint64_t descriptors;    /* that there may be, of files and sockets */
-	bool ready;              /* everything was opened */
-	bool stopping;           /* on the way out */
-	bool told;               /* to stop, by a signal */
-	bool handed_over;        /* another process is the service now */
+	struct disk_wait *waits;   /* see daemon_change.c */
+	struct loop_source vacate; /* timer of daemon_workers.c; fd -1: none runs */
+	uint64_t vacate_patience_ns;
+	bool confined;        /* in the sandbox: no path can be opened */
+	uint64_t descriptors; /* that there may be, of files and sockets */
+	bool ready;           /* everything was opened */
+	bool stopping;        /* on the way out */
+	bool told;            /* to stop, by a signal */
+	bool handed_over;     /* another process is the service now */
 
 	struct rpc_server rpc;
 	struct http *http; /* NULL: none */
@@ -66,6 +70,14 @@ int daemon_serve_rpc(struct daemon *daemon, struct error *err);
 
 /* End it. The socket stays where it has become a successor's. */
 void daemon_close_rpc(struct daemon *daemon);
+
+/*
+ * daemon_workers.c: go by what set says of workers, poll-max-us, placement and
+ * log-level (null: the default). Negative errno with err set and field naming
+ * the key.
+ */
+int daemon_set(struct daemon *daemon, const json_t *set, char *field, size_t field_size, struct error *err);
+void daemon_end_vacating(struct daemon *daemon);
 
 /* daemon_disks.c */
 

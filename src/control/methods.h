@@ -42,6 +42,12 @@ rpc_method_fn method_group_remove;
 
 /* methods_profile.c */
 rpc_method_fn method_profile_get;
+/* methods_config.c */
+rpc_method_fn method_config_get;
+rpc_method_fn method_config_diff;
+/* methods_daemon.c */
+rpc_method_fn method_daemon_get;
+rpc_method_fn method_daemon_set;
 
 /* What they share. */
 

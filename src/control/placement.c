@@ -19,10 +19,15 @@
 
 static void worked(void *context);
 
+/* Who has nowhere to go need not report often. */
+static uint32_t report_ms(enum config_placement policy, unsigned used)
+{
+	return policy == PLACEMENT_ADAPTIVE && used > 1 ? INTERVAL_MS : STATISTICS_MS;
+}
+
 static int create_worker(struct placement *placement, const struct config *config, struct mailbox *mailbox, unsigned i,
 			 bool restrict_ring, struct error *err)
 {
-	const bool moves = config->placement == PLACEMENT_ADAPTIVE && config->workers > 1;
 	const struct worker_options options = {
 		.index = i,
 		.cpus = config->pinned ? &config->worker_cpus[i] : NULL,
@@ -30,7 +35,7 @@ static int create_worker(struct placement *placement, const struct config *confi
 		.best_ring = RING_DEFER_TASKRUN,
 		.restrict_ring = restrict_ring,
 		.report_to = mailbox,
-		.report_ms = moves ? INTERVAL_MS : STATISTICS_MS,
+		.report_ms = report_ms(config->placement, config->workers),
 		.on_report = worked,
 		.report_context = placement,
 	};
@@ -46,15 +51,15 @@ static int create_worker(struct placement *placement, const struct config *confi
 int placement_create(struct placement *placement, const struct config *config, struct mailbox *mailbox,
 		     bool restrict_rings, struct error *err)
 {
-	*placement = (struct placement){.policy = config->placement, .cpu_idle.fd = -1};
-	for (unsigned i = 0; i < config->workers; i++) {
+	*placement = (struct placement){.policy = config->placement, .used = config->workers, .cpu_idle.fd = -1};
+	for (unsigned i = 0; i < config->workers_max; i++) {
 		if (create_worker(placement, config, mailbox, i, restrict_rings, err) < 0) {
 			placement_stop(placement);
 			return err->code;
 		}
 		placement->count++;
 	}
-	if (placement->policy == PLACEMENT_ADAPTIVE && placement->count > 1 && cpu_idle_open(&placement->cpu_idle) < 0)
+	if (placement->count > 1 && cpu_idle_open(&placement->cpu_idle) < 0)
 		log_warning("/proc/stat cannot be read: queues are not moved to idle CPUs");
 	return 0;
 }
@@ -67,7 +72,7 @@ int placement_start(struct placement *placement, struct error *err)
 		if (ret < 0)
 			return ret;
 	}
-	log_info("%u worker%s, io_uring with %s", placement->count, placement->count == 1 ? "" : "s",
+	log_info("%u worker%s, io_uring with %s", placement->used, placement->used == 1 ? "" : "s",
 		 ring_profile_name(worker_ring_profile(placement->worker[0])));
 	return 0;
 }
@@ -111,11 +116,12 @@ static unsigned choose(const struct placement *placement, const void *disk)
 	for (unsigned i = 0; i < placement->seat_count; i++) {
 		unsigned worker = index_of(placement, queue_worker(placement->seats[i].queue));
 
-		if (placement->seats[i].disk == disk && placement->policy != PLACEMENT_SPREAD)
+		if (placement->seats[i].disk == disk && placement->policy != PLACEMENT_SPREAD &&
+		    worker < placement->used)
 			return worker;
 		queues[worker]++;
 	}
-	for (unsigned i = 1; i < placement->count; i++) {
+	for (unsigned i = 1; i < placement->used; i++) {
 		if (queues[i] < queues[best])
 			best = i;
 	}
@@ -239,13 +245,68 @@ static void balance(struct placement *placement)
 	measure_queues(placement, workers, queues);
 	/* After a long silence the figures say nothing about now. */
 	if (interval_ms <= INTERVAL_MAX_MS &&
-	    placement_advise(workers, placement->count, queues, placement->seat_count, &queue, &to)) {
+	    placement_advise(workers, placement->used, queues, placement->seat_count, &queue, &to)) {
 		struct queue *moving = placement->seats[queue].queue;
 
 		log_debug("disk %s: queue %u moves to worker %u", moving->name, moving->index, to);
 		queue_move(moving, placement->worker[to]);
 	}
 	free(queues);
+}
+
+int placement_adjust(struct placement *placement, unsigned used, enum config_placement policy, uint32_t poll_max_us)
+{
+	placement->used = used;
+	placement->policy = policy;
+	for (unsigned i = 0; i < placement->count; i++) {
+		int ret = worker_adjust(placement->worker[i], poll_max_us, report_ms(policy, used));
+
+		if (ret < 0)
+			return ret;
+	}
+	return 0;
+}
+
+/* Where the queue of a seat goes whose worker is not used any more: with the others of its disk, if those are to be
+ * together. */
+static unsigned find_home(const struct placement *placement, unsigned seat, const unsigned *queues)
+{
+	unsigned best = 0;
+
+	for (unsigned i = 0; i < placement->seat_count && placement->policy != PLACEMENT_SPREAD; i++) {
+		const unsigned worker = index_of(placement, queue_worker(placement->seats[i].queue));
+
+		if (i == seat || placement->seats[i].disk != placement->seats[seat].disk)
+			continue;
+		if (worker < placement->used)
+			return worker;
+		if (i < seat)
+			return placement->seats[i].home;
+	}
+	for (unsigned i = 1; i < placement->used; i++) {
+		if (queues[i] < queues[best])
+			best = i;
+	}
+	return best;
+}
+
+unsigned placement_vacate(struct placement *placement, uint64_t patience_ns)
+{
+	unsigned queues[CONFIG_MAX_WORKERS] = {0}, left = 0;
+
+	for (unsigned i = 0; i < placement->seat_count; i++)
+		queues[index_of(placement, queue_worker(placement->seats[i].queue))]++;
+	for (unsigned i = 0; i < placement->seat_count; i++) {
+		struct placement_seat *seat = &placement->seats[i];
+
+		if (index_of(placement, queue_worker(seat->queue)) < placement->used)
+			continue;
+		seat->home = find_home(placement, i, queues);
+		queues[seat->home]++;
+		queue_move_within(seat->queue, placement->worker[seat->home], patience_ns);
+		left++;
+	}
+	return left;
 }
 
 void placement_on_work(struct placement *placement, void (*on_work)(void *context), void *context)
@@ -265,7 +326,7 @@ static void worked(void *context)
 		if (placement->on_work[i].call)
 			placement->on_work[i].call(placement->on_work[i].context);
 	}
-	if (placement->policy == PLACEMENT_ADAPTIVE && placement->count > 1)
+	if (placement->policy == PLACEMENT_ADAPTIVE && placement->used > 1)
 		balance(placement);
 }
 

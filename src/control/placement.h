@@ -20,6 +20,7 @@ struct placement_seat {
 	uint64_t requests;
 	uint64_t moves_given_up;
 	unsigned rest; /* looks for which it is left where it is */
+	unsigned home; /* index of the worker that it was last sent to by placement_vacate() */
 };
 
 struct placement_measure {
@@ -29,7 +30,8 @@ struct placement_measure {
 
 struct placement {
 	enum config_placement policy;
-	unsigned count;
+	unsigned count; /* all there are */
+	unsigned used;  /* the first of them, which get queues */
 	struct worker *worker[CONFIG_MAX_WORKERS];
 	cpu_set_t cpus[CONFIG_MAX_WORKERS]; /* that it may run on */
 	struct placement_measure measure[CONFIG_MAX_WORKERS];
@@ -66,6 +68,19 @@ bool placement_rings_restricted(const struct placement *placement);
 
 /* End the workers, which have no queues. */
 void placement_stop(struct placement *placement);
+
+/*
+ * Go by other values: how many of the workers get queues (1 to count), which
+ * worker that is, how long they look for work. -ENOMEM: some may have changed.
+ * placement_vacate() is next.
+ */
+int placement_adjust(struct placement *placement, unsigned used, enum config_placement policy, uint32_t poll_max_us);
+
+/*
+ * Have the queues of workers that are not used any more go to others, each
+ * within patience_ns. Returns how many are still there: call it again later.
+ */
+unsigned placement_vacate(struct placement *placement, uint64_t patience_ns);
 
 /* Choose a worker for a queue of disk, and remember that it has it. NULL where memory runs out. */
 struct worker *placement_take(struct placement *placement, struct queue *queue, const void *disk);

@@ -21,9 +21,6 @@
  */
 #define QUEUE_BATCH STAGE_BATCH
 
-/* What a queue may take to drain when it is to move. */
-#define MOVE_PATIENCE_NS 500000
-
 void request_set_state(struct request *request, enum request_state state)
 {
 	static const uint8_t next[REQUEST_STATE_COUNT] = {
@@ -185,15 +182,16 @@ static void run_move(struct mailbox_message *message)
 	}
 	queue->leaving = QUEUE_MOVES;
 	queue->move_since = clock_ticks();
-	queue->move_deadline = queue->move_since + clock_ns_to_ticks(MOVE_PATIENCE_NS);
+	queue->move_deadline = queue->move_since + clock_ns_to_ticks(queue->move_patience_ns);
 }
 
-void queue_move(struct queue *queue, struct worker *to)
+void queue_move_within(struct queue *queue, struct worker *to, uint64_t patience_ns)
 {
 	if (queue->stopping || __atomic_load_n(&queue->move_pending, __ATOMIC_ACQUIRE))
 		return;
 	queue->move_pending = true;
 	queue->move_to = to;
+	queue->move_patience_ns = patience_ns;
 	queue->move.run = run_move;
 	worker_post(queue_worker(queue), &queue->move);
 }

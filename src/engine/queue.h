@@ -117,6 +117,7 @@ struct queue {
 	uint32_t given_back;      /* since the last queue_flush() */
 	struct call_policy calls; /* time is in ticks */
 	struct worker *move_to;
+	uint64_t move_patience_ns;
 	uint64_t move_since, move_deadline; /* ticks; move_since is 0 while it does not move */
 	struct queue_counters counters;
 	struct log_quota *quota;
@@ -151,11 +152,17 @@ void queue_stop(struct queue *queue, struct mailbox *to, void (*on_stopped)(stru
 
 /*
  * Control thread. Hand a running queue to another worker: it drains, is taken
- * up there and loses nothing. Where draining takes longer than half a
- * millisecond it stays, and counters.moves_given_up says so. Does nothing while
- * an earlier move has not come to its end.
+ * up there and loses nothing. Where draining takes longer than patience it
+ * stays, and counters.moves_given_up says so. Does nothing while an earlier
+ * move has not come to its end.
  */
-void queue_move(struct queue *queue, struct worker *to);
+#define QUEUE_MOVE_PATIENCE_NS 500000u
+void queue_move_within(struct queue *queue, struct worker *to, uint64_t patience_ns);
+
+static inline void queue_move(struct queue *queue, struct worker *to)
+{
+	queue_move_within(queue, to, QUEUE_MOVE_PATIENCE_NS);
+}
 
 /* Any thread: the worker that has the queue or, just now, gets it. */
 static inline struct worker *queue_worker(const struct queue *queue)

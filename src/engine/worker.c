@@ -58,6 +58,37 @@ void worker_ask_again(struct worker *worker)
 		worker_post(worker, &worker->ask_again);
 }
 
+struct adjustment {
+	struct mailbox_message message;
+	struct worker *worker;
+	uint32_t poll_max_us, report_ms;
+};
+
+static void run_adjustment(struct mailbox_message *message)
+{
+	struct adjustment *adjustment = (struct adjustment *)message;
+	struct worker *worker = adjustment->worker;
+
+	/* What it has learned holds for the longest look that it was allowed. */
+	if (worker->poll.max_ns != adjustment->poll_max_us * 1000)
+		poll_policy_init(&worker->poll, adjustment->poll_max_us * 1000);
+	if (worker->options.report_to)
+		worker->report_ticks = clock_ns_to_ticks(adjustment->report_ms * 1000000ull);
+	free(adjustment);
+}
+
+int worker_adjust(struct worker *worker, uint32_t poll_max_us, uint32_t report_ms)
+{
+	struct adjustment *adjustment = malloc(sizeof(*adjustment));
+
+	if (!adjustment)
+		return -ENOMEM;
+	*adjustment = (struct adjustment){
+		.message.run = run_adjustment, .worker = worker, .poll_max_us = poll_max_us, .report_ms = report_ms};
+	worker_post(worker, &adjustment->message);
+	return 0;
+}
+
 bool worker_is_current(const struct worker *worker)
 {
 	return pthread_equal(worker->pthread, pthread_self());

@@ -63,6 +63,12 @@ void worker_post(struct worker *worker, struct mailbox_message *message);
 /* Any thread: limits have changed, so that held requests may be due earlier than they were. */
 void worker_ask_again(struct worker *worker);
 
+/*
+ * Any thread: other values for two of its options from now on. -ENOMEM: nothing
+ * has changed.
+ */
+int worker_adjust(struct worker *worker, uint32_t poll_max_us, uint32_t report_ms);
+
 /* The calling thread is this worker's. */
 bool worker_is_current(const struct worker *worker);
 

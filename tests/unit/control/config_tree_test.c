@@ -179,13 +179,30 @@ static void messages_begin_with_the_key(void **state)
 	assert_int_equal(strncmp(err.text, "disks[0].queues: \"0\": expected", 30), 0);
 }
 
+static void a_merge_goes_into_mappings(void **state)
+{
+	json_t *tree = json_pack("{s:i,s:i,s:{s:i,s:i}}", "a", 1, "b", 2, "q", "x", 1, "y", 2);
+	json_t *set = json_pack("{s:i,s:n,s:{s:n,s:i},s:{s:i}}", "a", 3, "b", "q", "x", "z", 4, "new", "n", 5);
+	json_t *merged = config_tree_merge(tree, set);
+	char *text = json_dumps(merged, JSON_COMPACT | JSON_SORT_KEYS), *before = json_dumps(tree, JSON_COMPACT);
+
+	(void)state;
+	assert_string_equal(text, "{\"a\":3,\"new\":{\"n\":5},\"q\":{\"y\":2,\"z\":4}}");
+	assert_string_equal(before, "{\"a\":1,\"b\":2,\"q\":{\"x\":1,\"y\":2}}");
+	free(text);
+	free(before);
+	json_decref(merged);
+	json_decref(set);
+	json_decref(tree);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_kind_of_value),         cmocka_unit_test(it_looks_as_it_was_written),
 		cmocka_unit_test(numbers_are_written_plainly), cmocka_unit_test(one_key_makes_a_difference),
 		cmocka_unit_test(other_words_make_none),       cmocka_unit_test(an_update_keeps_names),
-		cmocka_unit_test(messages_begin_with_the_key),
+		cmocka_unit_test(messages_begin_with_the_key), cmocka_unit_test(a_merge_goes_into_mappings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

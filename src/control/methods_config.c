@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "control/config_tree.h"
+#include "control/daemon_config.h"
+#include "control/methods.h"
+
+static const char comment[] =
+	"What straitd ran, as \"strait config save\" wrote it. Comments that were here before are "
+	"not kept.\nSee straitd.yaml(5).";
+
+int method_config_get(struct rpc_call *call, struct error *err)
+{
+	json_t *tree = daemon_config(call->daemon);
+	char *text = tree ? config_tree_write(tree, comment) : NULL;
+
+	if (text)
+		call->result =
+			json_pack("{s:s?,s:O,s:s}", "path", call->daemon->config->path, "config", tree, "text", text);
+	free(text);
+	json_decref(tree);
+	return call->result ? 0 : error_set(err, -ENOMEM, "no memory for an answer");
+}
+
+int method_config_diff(struct rpc_call *call, struct error *err)
+{
+	const char *text = json_string_value(json_object_get(call->params, "text"));
+	int ret = daemon_config_diff(call->daemon, text, &call->result, err);
+
+	return ret == -EINVAL ? rpc_blame(call, "text", err) : ret;
+}
