@@ -345,7 +345,7 @@ bool queue_take(struct queue *queue)
 	const unsigned enough = io_uring_sq_ready(ring) + (queue->in_flight ? queue->in_flight : 1);
 	const unsigned most = room(queue);
 	unsigned taken = 0, group_end;
-	uint16_t head;
+	uint16_t head = 0;
 	int ret = 1;
 
 	if (queue->broken_said)
@@ -364,7 +364,7 @@ bool queue_take(struct queue *queue)
 	} while (ret > 0 && taken == group_end && taken < most);
 	if (ret < 0)
 		break_queue(queue);
-	stage_looked(queue, taken, ret == 0);
+	stage_looked(queue, taken ? request_at(queue, head) : NULL, taken, ret == 0);
 	return taken > 0;
 }
 

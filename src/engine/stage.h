@@ -103,8 +103,8 @@ static inline void stage_mark_octave(uint64_t *octaves, unsigned bucket)
 		__atomic_store_n(octaves, seen | bit, __ATOMIC_RELAXED);
 }
 
-/* So many requests each spent these nanoseconds in each of the stages. */
-static inline void stage_count(struct stage_times *times, const uint64_t spent_ns[STAGE_COUNT], uint32_t requests)
+/* So many requests each spent these nanoseconds in each of the stages. Returns their sum. */
+static inline uint64_t stage_count(struct stage_times *times, const uint64_t spent_ns[STAGE_COUNT], uint32_t requests)
 {
 	struct stage_level *level;
 	uint64_t total_ns = 0;
@@ -124,6 +124,7 @@ static inline void stage_count(struct stage_times *times, const uint64_t spent_n
 		stage_mark_octave(&times->octaves[stage], bucket);
 		stage_grow(&times->bucket[stage][bucket], requests);
 	}
+	return total_ns;
 }
 
 #endif

@@ -47,15 +47,16 @@ void stage_clock_start(struct queue *queue)
 {
 	struct stage_clock *clock = stage_clock_of(queue);
 
+	queue->stamp_each = false;
 	if (!clock)
 		return;
-	queue->stamp_each = false;
 	clock->looked = clock->published = clock_ticks();
 	clock->known = 0;
 	clock->unsubmitted = NULL;
 	clock->sample_count = clock->unpublished = 0;
 	clock->repeats = 0;
 	clock->alike = 0;
+	clock->last = NULL;
 	sync_counted(queue);
 }
 
@@ -64,6 +65,11 @@ const struct stage_times *stage_clock_times(const struct queue *queue, enum stor
 	const struct stage_clock *clock = stage_clock_of(queue);
 
 	return clock ? &clock->times[op] : NULL;
+}
+
+struct slow_recorder *stage_clock_slow(const struct queue *queue)
+{
+	return stage_clock_of(queue) ? &queue->clock->slow : NULL;
 }
 
 /* Of the middle one of those that are taken together. */
@@ -79,9 +85,9 @@ static void begin_look(struct queue *queue, struct stage_clock *clock)
 	const struct storage_thread *thread = queue->thread;
 
 	clock->taken = thread->now;
-	queue->stamp_each = !queue->op_counts || queue->storage->info.works_inline;
-	clock->gap = thread->now - clock->looked;
-	clock->since = clock->looked;
+	/* The clocks of two CPUs may differ a little, where it was another that looked last. */
+	clock->since = clock->looked < thread->now ? clock->looked : thread->now;
+	clock->gap = thread->now - clock->since;
 	clock->activity = thread->looking ? STAGE_LOOKING : STAGE_BUSY;
 	if (thread->woke > clock->looked) {
 		clock->since = thread->woke;
@@ -98,7 +104,8 @@ static struct stage_sample *sample_of(struct queue *queue, const struct stage_sa
 
 	if (index >= clock->unpublished && index < clock->sample_count && sample->op == like->op &&
 	    sample->completed == like->completed && sample->submitted == like->submitted &&
-	    sample->admitted == like->admitted && sample->taken == like->taken && sample->seen == like->seen) {
+	    sample->admitted == like->admitted && sample->taken == like->taken && sample->seen == like->seen &&
+	    like->completed - like->seen <= clock->slow.floor_ticks) {
 		sample->requests += like->requests;
 		return sample;
 	}
@@ -112,8 +119,9 @@ static struct stage_sample *sample_of(struct queue *queue, const struct stage_sa
 	return sample;
 }
 
-/* Those that were over at once and are in no sample yet, of each operation type. */
-static void end_group(struct queue *queue, struct stage_clock *clock)
+/* Those that were over at once and are in no sample yet, of each operation type. last stands for them, if it is known.
+ */
+static void end_group(struct queue *queue, struct stage_clock *clock, const struct request *last)
 {
 	struct stage_sample sample = {.seen = clock->seen,
 				      .taken = clock->taken,
@@ -129,8 +137,12 @@ static void end_group(struct queue *queue, struct stage_clock *clock)
 		sample.requests = (uint32_t)(queue->op_counts[op] - clock->counted[op]);
 		sample.op = op;
 		clock->counted[op] = queue->op_counts[op];
-		if (sample.requests)
-			sample_of(queue, &sample);
+		if (!sample.requests)
+			continue;
+		sample.depth = last && last->io.op == op ? queue->in_flight + 1 : 0;
+		sample.offset = sample.depth ? last->io.offset : 0;
+		sample.length = sample.depth ? last->io.length : 0;
+		sample_of(queue, &sample);
 	}
 }
 
@@ -141,26 +153,32 @@ unsigned stage_clock_group(struct queue *queue, unsigned taken, unsigned most)
 	if (taken == 0)
 		begin_look(queue, clock);
 	else if (!clock->repeats && !queue->stamp_each)
-		end_group(queue, clock);
+		end_group(queue, clock, NULL);
 	if (taken < clock->known) {
 		clock->seen = seen_of_known(clock);
-		return clock->known;
+		most = clock->known < most ? clock->known : most;
+	} else {
+		clock->seen = clock->since + (clock->taken - clock->since) / 2;
 	}
-	clock->seen = clock->since + (queue->thread->now - clock->since) / 2;
+	/* What may be among the slowest has to be told from what comes with it. */
+	if (taken == 0)
+		queue->stamp_each = !queue->op_counts || queue->storage->info.works_inline ||
+				    clock->taken - clock->seen > clock->slow.floor_ticks;
 	return most;
 }
 
-void stage_clock_looked(struct queue *queue, unsigned taken, bool empty)
+void stage_clock_looked(struct queue *queue, const struct request *last, unsigned taken, bool empty)
 {
 	struct stage_clock *clock = queue->clock;
 	const uint64_t now = queue->thread->now;
 	uint32_t found, waiting;
 
+	clock->last = last;
 	clock->taken_count = taken;
 	if (queue->stamp_each)
 		sync_counted(queue);
 	else if (!clock->repeats)
-		end_group(queue, clock);
+		end_group(queue, clock, last);
 	if (taken < clock->known && !empty) {
 		clock->known -= taken;
 		clock->known_taken += taken;
@@ -205,6 +223,8 @@ static void submitted(struct queue *queue, struct request *request)
 void stage_clock_stamp_first(struct queue *queue, struct request *request)
 {
 	stamp(queue, request);
+	/* It is not counted yet. */
+	request->depth++;
 	/* Who answers it without having found out its type leaves this. */
 	request->io.op = STORAGE_OP_COUNT;
 }
@@ -277,7 +297,7 @@ static void publish_samples(struct queue *queue, struct stage_clock *clock, uint
 	/* What a turn took that was thought to be like another. */
 	if (clock->repeats) {
 		stage_clock_rest(queue);
-		end_group(queue, clock);
+		end_group(queue, clock, clock->last);
 	}
 	for (unsigned i = clock->unpublished; i < clock->sample_count; i++)
 		clock->sample[i].published = published;
@@ -350,14 +370,35 @@ static void expect_repeats(struct stage_clock *clock, const struct stage_sample 
 	clock->repeats = REPEATS;
 }
 
+static void record_slow(struct queue *queue, const struct stage_sample *sample, const uint64_t spent_ns[STAGE_COUNT],
+			uint64_t total_ns)
+{
+	struct slow_request slow = {
+		.op = sample->op,
+		.offset = sample->offset,
+		.length = sample->length,
+		.total_ns = total_ns,
+		.depth = sample->depth,
+		.queue = queue->index,
+		.worker = queue->thread->index,
+		.activity = sample->activity,
+		.last_look_ns = clock_ticks_to_ns(sample->gap),
+	};
+
+	memcpy(slow.spent_ns, spent_ns, sizeof(slow.spent_ns));
+	slow_record(&queue->clock->slow, &slow);
+}
+
 void stage_clock_called(struct queue *queue, uint64_t called)
 {
 	struct stage_clock *clock = queue->clock;
+	uint64_t total_ns;
 	unsigned count;
 
 	/* It was like the one before, up to the call. */
 	if (clock->repeats && !clock->sample_count)
 		publish_samples(queue, clock, clock->published);
+	slow_look(&clock->slow, clock->published);
 	count = clock->sample_count;
 	for (unsigned i = 0; i < count; i++) {
 		const struct stage_sample *sample = &clock->sample[i];
@@ -370,7 +411,9 @@ void stage_clock_called(struct queue *queue, uint64_t called)
 			[STAGE_NOTIFY] = called ? between_ns(sample->published, called) : 0,
 		};
 
-		stage_count(&clock->times[sample->op], spent_ns, sample->requests);
+		total_ns = stage_count(&clock->times[sample->op], spent_ns, sample->requests);
+		if (__builtin_expect(total_ns > clock->slow.floor_ns, 0) && sample->depth)
+			record_slow(queue, sample, spent_ns, total_ns);
 		if (count == 1 && sample->requests >= REPEATED_FROM && sample->completed == sample->taken && !called)
 			expect_repeats(clock, sample, spent_ns);
 	}

@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "engine/request.h"
+#include "engine/slow.h"
 #include "engine/stage.h"
 #include "storage/storage.h"
 #include "virtio/virtq.h"
@@ -72,7 +73,7 @@ enum stage_activity {
 /* Requests of one operation type with equal stamps (ticks), and one of them. */
 struct stage_sample {
 	uint64_t seen, taken, admitted, submitted, completed, published;
-	uint64_t offset, length; /* bytes */
+	uint64_t offset, length; /* bytes; one that is slow has a sample of its own */
 	uint64_t gap;            /* ticks without a look at the ring */
 	uint32_t requests;
 	uint32_t depth; /* requests in flight when it was taken */
@@ -95,11 +96,12 @@ struct stage_clock {
 	/* turns that count as an earlier one */
 	uint64_t like[STAGE_COUNT]; /* what its requests spent (nanoseconds) */
 	uint64_t like_least,
-		like_span;    /* ticks from seen to published of a turn like it, and how much more they may be */
-	uint64_t published;   /* the last time something was */
-	uint64_t alike;       /* requests of such turns, as at_once */
-	uint32_t taken_count; /* in this turn */
-	uint32_t repeats;     /* that may follow; 0: the next turn is measured */
+		like_span;          /* ticks from seen to published of a turn like it, and how much more they may be */
+	uint64_t published;         /* the last time something was */
+	uint64_t alike;             /* requests of such turns, as at_once */
+	const struct request *last; /* taken; its place is not taken again before it is published */
+	uint32_t taken_count;       /* in this turn */
+	uint32_t repeats;           /* that may follow; 0: the next turn is measured */
 
 	uint64_t counted[STORAGE_OP_COUNT]; /* of queue.op_counts, in samples or in times; stamped ones at once */
 	struct request *unsubmitted;        /* those that the next io_uring_enter carries */
@@ -107,6 +109,7 @@ struct stage_clock {
 	unsigned latest[STORAGE_OP_COUNT];
 	struct stage_sample sample[STAGE_SAMPLES];
 
+	struct slow_recorder slow;
 	struct stage_times times[STORAGE_OP_COUNT];
 };
 
@@ -125,11 +128,14 @@ void stage_clock_start(struct queue *queue);
 /* Any thread: what a queue has counted of an operation type; to be read by stage_read(). NULL: it has no clock. */
 const struct stage_times *stage_clock_times(const struct queue *queue, enum storage_op op);
 
+/* Any thread: its slowest requests. NULL: it has no clock. */
+struct slow_recorder *stage_clock_slow(const struct queue *queue);
+
 /* The rest is for stage_hooks.h, which says what it means. */
 unsigned stage_clock_group(struct queue *queue, unsigned taken, unsigned most);
 void stage_clock_stamp_first(struct queue *queue, struct request *request);
 void stage_clock_handled(struct queue *queue, struct request *request);
-void stage_clock_looked(struct queue *queue, unsigned taken, bool empty);
+void stage_clock_looked(struct queue *queue, const struct request *last, unsigned taken, bool empty);
 void stage_clock_submit(struct queue *queue, struct request *request);
 void stage_clock_entered(struct queue *queue);
 void stage_clock_done(struct queue *queue, struct request *request);

@@ -61,14 +61,14 @@ static inline void stage_handled(struct queue *queue, struct request *request)
 }
 
 /* The look is over; empty: it found that nothing more is there. */
-static inline void stage_looked(struct queue *queue, unsigned taken, bool empty)
+static inline void stage_looked(struct queue *queue, const struct request *last, unsigned taken, bool empty)
 {
 	struct stage_clock *clock = stage_clock_of(queue);
 
 	if (!clock)
 		return;
 	if (taken) {
-		stage_clock_looked(queue, taken, empty);
+		stage_clock_looked(queue, last, taken, empty);
 	} else if (empty) {
 		stage_rest(queue);
 		clock->looked = queue->thread->now;

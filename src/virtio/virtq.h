@@ -177,8 +177,7 @@ static inline int virtq_next(struct virtq *vq, uint16_t *head);
 /*
  * How many chains are known to wait for virtq_next(). Split: of those that the
  * available index showed when it was last read. Packed, where no index is: by
- * some looks at the ring, a number that may be too small by half, and is a
- * guess where chains differ in length.
+ * a search in the ring, as if all had as many descriptors as the last one.
  */
 static inline uint32_t virtq_waiting(const struct virtq *vq);
 

@@ -186,25 +186,39 @@ int virtq_packed_next(struct virtq *vq, uint16_t *head)
 	return 1;
 }
 
+/* The descriptor so many places behind the next one. */
+static bool is_waiting(const struct virtq *vq, uint32_t ahead)
+{
+	uint16_t at = vq->avail_next;
+	bool wrap = vq->packed.avail_wrap;
+
+	advance(vq, &at, &wrap, ahead);
+	return is_available(LOAD(vq->packed.desc[at].flags), wrap);
+}
+
+/* All descriptors between the next one and one that is available are available, too. */
 uint32_t virtq_packed_waiting(const struct virtq *vq)
 {
-	const struct virtq_packed *packed = &vq->packed;
-	const uint32_t most = vq->size - packed->held;
-	uint32_t found = 0;
+	const uint32_t most = vq->size - vq->packed.held;
+	uint32_t found = 0, beyond = 1;
 
 	if (vq->broken || inflight_left(vq->inflight))
 		return 0;
-	/* All descriptors between ours and one that is available are available, too. */
-	for (uint32_t ahead = 1; ahead <= most; ahead *= 2) {
-		uint16_t at = vq->avail_next;
-		bool wrap = packed->avail_wrap;
-
-		advance(vq, &at, &wrap, ahead - 1);
-		if (!is_available(LOAD(packed->desc[at].flags), wrap))
-			break;
-		found = ahead;
+	while (beyond <= most && is_waiting(vq, beyond - 1)) {
+		found = beyond;
+		beyond *= 2;
 	}
-	return found > packed->fetched_count ? found / packed->fetched_count : found > 0;
+	if (beyond > most)
+		beyond = most + 1;
+	while (beyond - found > 1) {
+		const uint32_t middle = found + (beyond - found) / 2;
+
+		if (is_waiting(vq, middle - 1))
+			found = middle;
+		else
+			beyond = middle;
+	}
+	return found > vq->packed.fetched_count ? found / vq->packed.fetched_count : found > 0;
 }
 
 /*
