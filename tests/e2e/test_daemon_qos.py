@@ -6,6 +6,7 @@ import os
 import time
 
 import pytest
+from conftest import MIB, make_disk
 from daemon import Straitd, straitd, wait_for, write_config  # noqa: F401
 from frontend import bench  # noqa: F401
 from rpc import RpcError, connect
@@ -213,3 +214,75 @@ def test_groups_come_change_and_go(serve, rpc_path, workdir):
         rpc.call("group.remove", name="b")
         rpc.call("group.remove", name="a")
         assert rpc.call("group.list") == {"groups": []}
+
+
+QUIET_RATE = 100
+
+
+def written_disk(workdir, name, size):
+    """An image without holes: what was never written would be read without asking the device."""
+    disk = make_disk(workdir, name, size)
+    with open(disk["file"], "r+b") as file:
+        for _ in range(size // MIB):
+            file.write(os.urandom(MIB))
+        os.fsync(file.fileno())
+    return disk
+
+
+def median_beside(bench, victims, hog):  # noqa: F811
+    """What requests of the victims take at a fixed rate, in us, the worst of their medians, while hog does what it does."""
+    with hog:
+        results = all_at_once(bench, [(disk, ("--depth", 1 + number % 4, "--rate", QUIET_RATE, "--warm-up", "3s",
+                                              "--time", "4s", "--timeout", "60s"))
+                                      for number, disk in enumerate(victims)])
+    return max(result["operations"]["read"]["latency_ns"]["p50"] / 1000 for result in results.values())
+
+
+def limit_it(rpc, hog, victims):
+    rpc.call("disk.set", name=hog["name"], set={"qos": {"bps": "8m"}})
+
+
+def put_it_in_a_group(rpc, hog, victims):
+    rpc.call("group.set", name="tenants", set={"iops": 32 + 8 * QUIET_RATE * len(victims)})
+    rpc.call("group.set", name="hostile", set={"parent": "tenants", "weight": 10, "bps": "8m"})
+    for disk in victims:
+        rpc.call("disk.set", name=disk["name"], set={"qos": {"group": "tenants", "weight": 1000}})
+    rpc.call("disk.set", name=hog["name"], set={"qos": {"group": "hostile", "bps": None}})
+
+
+def give_others_a_target(rpc, hog, victims):
+    for disk in victims:
+        rpc.call("disk.set", name=disk["name"], set={"qos": {"group": None, "latency-target-us": 2000}})
+    rpc.call("disk.set", name=hog["name"], set={"qos": None})
+
+
+def test_a_hostile_neighbour_is_kept_in_its_place(serve, rpc_path, bench, workdir):  # noqa: F811
+    """Eight disks on one device, one of them with 128 writes of 256 KiB under way. What exactly others notice is measured
+    by scripts/bench (sharing); here it is an order of magnitude, so that a slow machine does not matter."""
+    hog = written_disk(workdir, "hog", 128 * MIB)
+    victims = [written_disk(workdir, f"victim-{number}", 32 * MIB) for number in range(7)]
+    write = ("--rw", "randwrite", "--block-size", "256k", "--depth", 128)
+    with serve([hog, *victims], workers=1) as daemon, connect(rpc_path) as rpc:
+        alone = median_beside(bench, victims, contextlib.nullcontext())
+        harmed = median_beside(bench, victims, under_load(bench, (hog, write)))
+        if harmed < 10 * alone:
+            pytest.skip(f"this device is quick enough for all: {alone:.0f} us alone, {harmed:.0f} beside a hog")
+        daemon.logs("disk hog: is ")
+        for remedy in (limit_it, put_it_in_a_group, give_others_a_target):
+            remedy(rpc, hog, victims)
+            spared = median_beside(bench, victims, under_load(bench, (hog, write)))
+            assert spared < harmed / 3, (remedy.__name__, alone, harmed, spared)
+        counters = {disk["name"]: disk["counters"] for disk in rpc.call("stats.get")["disks"]}
+    assert counters["hog"]["held"] > 0 and counters["hog"]["errors"] == 0
+
+
+def test_what_is_held_is_no_time_of_the_storage(serve, rpc_path, bench, workdir):  # noqa: F811
+    """In the budget of a disk that waits for its limit alone."""
+    disk = null_disk(workdir, "disk", iops=200)
+    with serve([disk]), connect(rpc_path) as rpc:
+        bench.run(disk["socket"], *EVENT, "--depth", 8, "--time", "3s")
+        budget = rpc.call("budget.get", disk="disk", window=60)
+    middle = next(level for level in budget["levels"] if level["quantile"] == 0.5)
+    # Eight at 200 a second: each waits for 40 ms
+    assert middle["stages"]["held"] > 0.5 * middle["total-ns"] and middle["stages"]["held"] > 20e6
+    assert middle["stages"]["backend"] < 0.3 * middle["total-ns"]
