@@ -52,6 +52,8 @@ struct config_disk {
 	uint32_t queues;         /* 1 to CONFIG_MAX_QUEUES, default 16 */
 	uint32_t queue_size_max; /* power of two, default 1024 */
 	struct queue_policy policy;
+	uint64_t slow_threshold_ns; /* what is recorded as slow: what takes longer, */
+	double slow_percentile;     /* or is beyond this percentile; both 0: the slowest */
 	struct storage_fault_rule fault[CONFIG_MAX_FAULT_RULES];
 	uint32_t fault_count;
 	bool has_delay;

@@ -16,6 +16,7 @@
 #define DEFAULT_RING_SIZE 1024
 #define COALESCE_US       10
 #define COALESCE_US_MAX   10000
+#define SLOW_US_MAX       3600000000u
 #define COALESCE_COUNT    32
 
 const char config_name_letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-";
@@ -154,6 +155,21 @@ static int check_policy(const struct config_taker *taker, const struct config_ra
 	return ret;
 }
 
+static int check_slow(const struct config_taker *taker, const struct config_raw_disk *raw, struct config_disk *disk)
+{
+	uint64_t us = 0;
+	int ret = config_take_uint(taker, "slow-threshold-us", raw->slow_threshold_us, 1, SLOW_US_MAX, &us);
+
+	disk->slow_threshold_ns = us * 1000;
+	if (ret == 0)
+		ret = config_take_decimal(taker, "slow-percentile", raw->slow_percentile, 50, 99.999,
+					  &disk->slow_percentile);
+	if (ret == 0 && raw->slow_threshold_us && raw->slow_percentile)
+		return config_take_refuse(taker, "slow-percentile", raw->slow_percentile,
+					  "expected either this or slow-threshold-us");
+	return ret;
+}
+
 static int check_fault(const struct config_taker *taker, const struct config_raw_fault *raw,
 		       struct storage_fault_rule *rule)
 {
@@ -267,6 +283,8 @@ int config_check_disk(struct config_document *doc, const struct config_raw *raw_
 		ret = check_queues(&taker, raw, disk);
 	if (ret == 0)
 		ret = check_policy(&taker, raw, disk);
+	if (ret == 0)
+		ret = check_slow(&taker, raw, disk);
 	if (ret == 0)
 		ret = config_check_limits(&taker, raw, disk);
 	if (ret == 0)

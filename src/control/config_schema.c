@@ -167,6 +167,8 @@ static const cyaml_schema_field_t disk_fields[] = {
 	OPTIONAL_WORD("polling", struct config_raw_disk, polling, polling_words),
 	OPTIONAL_TEXT("coalesce-us", struct config_raw_disk, coalesce_us),
 	OPTIONAL_TEXT("coalesce-count", struct config_raw_disk, coalesce_count),
+	OPTIONAL_TEXT("slow-threshold-us", struct config_raw_disk, slow_threshold_us),
+	OPTIONAL_TEXT("slow-percentile", struct config_raw_disk, slow_percentile),
 	CYAML_FIELD_SEQUENCE("fault", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config_raw_disk, fault,
 			     &fault_schema, 1, CONFIG_MAX_FAULT_RULES),
 	CYAML_FIELD_MAPPING_PTR("delay", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config_raw_disk, delay,

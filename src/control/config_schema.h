@@ -73,6 +73,8 @@ struct config_raw_disk {
 	int polling; /* enum poll_mode */
 	char *coalesce_us;
 	char *coalesce_count;
+	char *slow_threshold_us;
+	char *slow_percentile;
 	struct config_raw_fault *fault;
 	uint32_t fault_count;
 	struct config_raw_delay *delay;

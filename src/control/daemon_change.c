@@ -29,9 +29,9 @@ static const struct {
 	const char *key;
 	bool quiet;
 } changeable[] = {
-	{"polling", true}, {"coalesce-us", true},      {"coalesce-count", true}, {"in-flight-max", true},
-	{"cache", true},   {"connection-rate", false}, {"memory-max", false},    {"memory-regions-max", false},
-	{"qos", false},
+	{"polling", true}, {"coalesce-us", true},        {"coalesce-count", true},   {"in-flight-max", true},
+	{"cache", true},   {"connection-rate", false},   {"memory-max", false},      {"memory-regions-max", false},
+	{"qos", false},    {"slow-threshold-us", false}, {"slow-percentile", false},
 };
 
 /* Its place in the table, or -1. */

@@ -332,6 +332,8 @@ int disk_open(struct disk *disk, struct disk_host *host, const struct config_dis
 		return ret;
 	}
 	disk->stats = host->stats ? stats_disk_new(host->stats, &disk->blk) : NULL;
+	if (disk->stats)
+		stats_slow_policy(disk->stats, config->slow_threshold_ns, config->slow_percentile);
 	if (host->qos)
 		qos_tree_set_stats(host->qos, &disk->blk, disk->stats);
 	disk->watch = (struct loop_source){.fd = storage_watch_fd(disk->storage), .ready = watch_ready};
@@ -345,6 +347,8 @@ int disk_open(struct disk *disk, struct disk_host *host, const struct config_dis
 void disk_reconfigure(struct disk *disk)
 {
 	disk->throttle.limiter.rate = disk->config->connection_rate;
+	if (disk->stats)
+		stats_slow_policy(disk->stats, disk->config->slow_threshold_ns, disk->config->slow_percentile);
 	if (disk->session && !vhost_session_is_quiet(disk->session))
 		return;
 	for (uint32_t i = 0; i < disk->blk.queue_count; i++)

@@ -32,6 +32,7 @@ const struct rpc_method rpc_methods[] = {
 	{"budget.get", method_budget_get},
 	{"history.get", method_history_get},
 	{"profile.get", method_profile_get},
+	{"slow.get", method_slow_get},
 	{NULL, NULL},
 };
 /* clang-format on */

@@ -40,11 +40,14 @@ rpc_method_fn method_group_list;
 rpc_method_fn method_group_set;
 rpc_method_fn method_group_remove;
 
-/* methods_profile.c */
+/* methods_profile.c, methods_slow.c */
 rpc_method_fn method_profile_get;
+rpc_method_fn method_slow_get;
+
 /* methods_config.c */
 rpc_method_fn method_config_get;
 rpc_method_fn method_config_diff;
+
 /* methods_daemon.c */
 rpc_method_fn method_daemon_get;
 rpc_method_fn method_daemon_set;

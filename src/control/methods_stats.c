@@ -88,6 +88,7 @@ static json_t *describe_disk(const struct daemon *daemon, const struct fleet_dis
 			     struct stats_sum *sum)
 {
 	const struct disk *disk = &member->disk;
+	const struct qos_disk *qos = qos_tree_find_disk(&daemon->qos, member->config->name);
 	const char *group = member->config->qos.group;
 	json_t *object = json_pack("{s:s,s:s,s:s?}", "name", member->config->name, "state", method_disk_state(member),
 				   "group", group[0] ? group : NULL);
@@ -95,6 +96,10 @@ static json_t *describe_disk(const struct daemon *daemon, const struct fleet_dis
 
 	if (!disk->stats)
 		return object;
+	if (qos) {
+		json_object_set_new(object, "noisy", json_boolean(qos->noise.noisy));
+		json_object_set_new(object, "pressure", json_real(qos->noise.pressure));
+	}
 	covered = stats_disk_read(disk->stats, span, STATS_ALL_OPS, false, sum);
 	stats_json_set(object, "window-ns", covered.to_ns - covered.from_ns);
 	json_object_set_new(object, "counters", describe_counters(disk));

@@ -146,6 +146,8 @@ static bool sample(struct stats *stats)
 		found |= sample_disk(disk, now_ns);
 	stats_workers_sample(stats, now_ns);
 	stats->sampled_ns = now_ns;
+	for (struct stats_disk *disk = stats->disks; disk && found; disk = disk->next)
+		stats_slow_update(disk);
 	return found;
 }
 
@@ -265,6 +267,7 @@ static void reset_disk(struct stats_disk *disk, uint64_t epoch, uint64_t now_ns)
 	disk->epoch = epoch;
 	disk->epoch_ns = now_ns;
 	stats_history_cut(&disk->history, now_ns);
+	stats_slow_reset(disk);
 }
 
 uint64_t stats_reset(struct stats *stats, struct stats_disk *only)

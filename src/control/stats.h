@@ -73,6 +73,16 @@ typedef void stats_step_fn(void *context, uint64_t from_ns, uint64_t to_ns, stru
 void stats_disk_steps(struct stats_disk *disk, uint64_t since_ns, uint64_t step_ns, bool stages, stats_step_fn *each,
 		      void *context);
 
+/*
+ * Which requests are recorded as slow (engine/slow.h): those of at_least_ns and
+ * more, or those beyond a percentile (0 to 100) of the last minute, which is
+ * looked at once a second; both 0: the slowest.
+ */
+void stats_slow_policy(struct stats_disk *disk, uint64_t at_least_ns, double percentile);
+
+/* What takes less is not recorded now. */
+uint64_t stats_slow_threshold(const struct stats_disk *disk);
+
 /* Begin anew: of one disk, or with NULL of all. What is read from now on lacks all before. The new epoch. */
 uint64_t stats_reset(struct stats *stats, struct stats_disk *disk);
 

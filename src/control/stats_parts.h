@@ -12,6 +12,7 @@
  *
  *   stats.c          once a second: the timer, the frames of disks, epochs
  *   stats_read.c     what is asked of disks
+ *   stats_slow.c     which requests are recorded as slow
  *   stats_workers.c  workers
  */
 
@@ -48,6 +49,8 @@ struct stats_disk {
 	unsigned ops_busy;                   /* which had new ones at the last look: some may have been counted since */
 	struct stats_seen *seen;
 	struct stats_history history;
+	uint64_t slow_ns;       /* the threshold in force, and how it is found */
+	double slow_percentile; /* 0: it is as configured */
 	uint64_t epoch, epoch_ns;
 	struct stats_bytes base; /* everything up to the reset that began the epoch */
 	uint64_t base_word[STATS_WORDS];
@@ -60,6 +63,10 @@ void stats_disk_put(struct stats_disk *disk, struct stats_bytes *bytes, bool adv
 
 /* Append everything since the device exists. */
 void stats_disk_put_all(struct stats_disk *disk, struct stats_bytes *bytes);
+
+/* stats_slow.c: requests were counted; the disk is reset. */
+void stats_slow_update(struct stats_disk *disk);
+void stats_slow_reset(struct stats_disk *disk);
 
 /* stats_workers.c */
 int stats_workers_open(struct stats *stats, struct error *err);

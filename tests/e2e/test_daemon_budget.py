@@ -270,9 +270,66 @@ def test_profiles(serve):
     assert service.run("profile").count("throughput") == 2
 
 
+def test_slow_requests(serve):
+    """Of a storage that is slow now and then, the slowest, and where they were."""
+    service = serve(vm0={"delay": {"distribution": "pareto", "mean-us": 1000}})
+    service.load("vm0", "--io-count=3000", "--depth=8")
+    slow = service.rpc.call("slow.get", disk="vm0", limit=10)
+    requests = slow["requests"]
+    assert len(requests) == 10 and slow["threshold-ns"] == 0
+    assert [r["total-ns"] for r in requests] == sorted((r["total-ns"] for r in requests), reverse=True)
+    p99 = service.budget("vm0")["total"]["p99-ns"]
+    for request in requests:
+        assert sum(request["stages"].values()) == request["total-ns"] >= 0.95 * p99
+        assert request["op"] == "read" and request["length"] == 4096 and request["offset"] % 4096 == 0
+        assert 1 <= request["depth"] <= 8 and request["queue"] == request["worker"] == 0
+        assert request["activity"] in ("asleep", "looking", "busy") and abs(request["at"] / 1000 - time.time()) < 120
+    assert requests[0]["stages"]["backend"] > 0.5 * requests[0]["total-ns"]
+    lines = service.run("slow", "--count=3", "vm0").splitlines()
+    assert len(lines) == 4 and lines[0].startswith("AT") and "backend" in lines[1]
+    service.run("stats", "--reset", "vm0")
+    assert service.rpc.call("slow.get", disk="vm0")["requests"] == []
+    assert "no slow requests" in service.run("slow", "vm0")
+
+
+def test_what_counts_as_slow(serve):
+    service = serve(over={"delay": {"mean-us": 1000}, "slow-threshold-us": 60000000},
+                    most={"delay": {"mean-us": 1000}, "slow-percentile": 90})
+    service.load("over", "--io-count=100")
+    assert service.rpc.call("slow.get", disk="over")["requests"] == []
+    assert "60.0 s and more" in service.run("slow", "over")
+    service.rpc.call("disk.set", name="over", set={"slow-threshold-us": 500})
+    service.load("over", "--io-count=100")
+    slow = service.rpc.call("slow.get", disk="over")
+    assert slow["threshold-ns"] == 500000 and len(slow["requests"]) == 20
+    load = service.bench("most", "--time=20s", "--depth=4")
+    try:
+        wait_for(lambda: service.rpc.call("slow.get", disk="most")["threshold-ns"] > 500000, "a percentile to be known")
+    finally:
+        load.send_signal(signal.SIGINT)
+        load.communicate(timeout=30)
+
+
+def test_held_is_not_the_back_end(serve):
+    """Who exceeds a limit waits for that, and not for the storage."""
+    service = serve(vm0={"qos": {"iops": 100}})
+    service.load("vm0", "--time=2s", "--depth=8")
+    budget = service.budget("vm0")
+    assert_adds_up(budget)
+    median = budget["levels"][0]
+    assert median["stages"]["held"] > 0.9 * median["total-ns"] > 10 * MS
+    assert median["stages"]["backend"] < 10 * MS
+    disk = service.rpc.call("stats.get", disk="vm0")["disks"][0]
+    assert disk["latency"]["dominant-stage"] == "held" and disk["counters"]["held"] > 50
+    assert disk["counters"]["held-ns"] > 50 * 10 * MS
+    assert service.rpc.call("slow.get", disk="vm0")["requests"][0]["stages"]["held"] > 10 * MS
+    assert "Most of p99 is being held by QoS" in service.run("budget", "vm0")
+    assert sum(frame["held"] for frame in service.rpc.call("history.get", disk="vm0", seconds=60)["frames"]) > 50
+
+
 def test_wrong_usage(serve):
     service = serve(vm0={}, vm1={})
-    for command in ("budget", "profile", "stats"):
+    for command in ("budget", "profile", "stats", "slow"):
         error = service.run(command, "vm9", expect=1)
         assert "vm9" in error and "did you mean vm" in error
         json.loads(service.run(command, "--json", "vm0"))
