@@ -128,7 +128,8 @@ _strait_disk()
 {
 	local options_disk="--socket= --file= --null= --serial= --cache= --lock= --read-only= --discard= --queues=
 		--queue-size-max= --in-flight-max= --memory-max= --memory-regions-max= --connection-rate=
-		--socket-owner= --socket-group= --socket-mode= --polling= --coalesce-us= --coalesce-count= --record=
+		--socket-owner= --socket-group= --socket-mode= --polling= --coalesce-us= --coalesce-count=
+		--slow-threshold-us= --slow-percentile= --record=
 		--group= --weight= --latency-target-us= --iops= --iops-burst= --iops-burst-seconds= --bps=
 		--bps-burst= --bps-burst-seconds= --read-iops= --read-iops-burst= --read-iops-burst-seconds=
 		--read-bps= --read-bps-burst= --read-bps-burst-seconds= --write-iops= --write-iops-burst=
