@@ -411,6 +411,14 @@ void disk_drop_session(struct disk *disk)
 	disk->session = NULL;
 }
 
+void disk_restore(struct disk *disk, bool writeback, const struct blk_counters *device,
+		  const struct queue_counters *queues)
+{
+	blk_restore(&disk->blk, writeback, device, queues);
+	if (disk->stats)
+		stats_disk_restored(disk->stats);
+}
+
 void disk_adopt_session(struct disk *disk, struct vhost_session *session, uint64_t start_ns)
 {
 	disk->session = session;

@@ -96,6 +96,10 @@ bool disk_is_quiet(const struct disk *disk);
 /* The session of a held disk goes on in another process: let go of ours. */
 void disk_drop_session(struct disk *disk);
 
+/* The counters of another process go on here; see blk_restore(). */
+void disk_restore(struct disk *disk, bool writeback, const struct blk_counters *device,
+		  const struct queue_counters *queues);
+
 /* The session of another process goes on here, with the disk released. It is paused, and owns its socket. */
 void disk_adopt_session(struct disk *disk, struct vhost_session *session, uint64_t start_ns);
 /* Let front ends come (again), unless none is wanted any more. */

@@ -236,6 +236,11 @@ struct stats_disk *stats_disk_new(struct stats *stats, const struct blk *blk)
 	return disk;
 }
 
+void stats_disk_restored(struct stats_disk *disk)
+{
+	stats_disk_words(disk, disk->seen->word);
+}
+
 void stats_disk_free(struct stats_disk *disk)
 {
 	struct stats_disk **at;

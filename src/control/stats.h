@@ -33,6 +33,9 @@ void stats_worked(void *stats);
 struct stats_disk *stats_disk_new(struct stats *stats, const struct blk *blk);
 void stats_disk_free(struct stats_disk *disk);
 
+/* The device has been given another one's counters (blk_restore()): these were not counted just now. */
+void stats_disk_restored(struct stats_disk *disk);
+
 /* What to look at: window_ns long, and ago_ns before now at its end. */
 struct stats_span {
 	uint64_t window_ns; /* 0: from the last reset, or else the start */

@@ -392,7 +392,7 @@ static int take(struct upgrade_client *client, struct parcel *parcel, struct err
 		return 0;
 	of->number = -1;
 	upgrade_get_counters(&state, &device, &queues);
-	blk_restore(&disk->blk, state.writeback, &device, &queues);
+	disk_restore(disk, state.writeback, &device, &queues);
 	if (!state.connected) {
 		drop_session(of);
 		disk_release(disk);

@@ -12,6 +12,7 @@ from conftest import direct_io_works, make_disk
 from daemon import MIB, Notifications, Straitd, listening, run, wait_for, write_config
 from driver import OK, Disk
 from frontend import bench  # noqa: F401
+from rpc import connect
 from upgrade import FAREWELL, FINISH, PREPARED, STATE, TAKE, TAKEN, WELCOME, alive, relayed, service, straitd  # noqa: F401
 
 pytestmark = pytest.mark.straitd_only
@@ -116,6 +117,23 @@ def test_counters_go_on(service, workdir):
             assert disk.flush() == OK
             started.upgrade()
     assert "since the start 0 reads, 3 writes, 3 flushes" in started.logs("front end disconnected")
+
+
+def test_statistics_know_what_came_before(service, workdir):
+    """Counters go on; what the predecessor counted was not done just now."""
+    disks, path = two_disks(workdir)[:1], os.path.join(workdir, "rpc.sock")
+    started = service(disks, **{"rpc-socket": path})
+    with Disk(disks[0]["socket"]) as disk:
+        for _ in range(3):
+            assert disk.write(0, b"x" * 512) == OK
+        started.upgrade()
+        for _ in range(2):
+            assert disk.write(0, b"x" * 512) == OK
+        with connect(path) as rpc:
+            name = disks[0]["name"]
+            assert rpc.call("stats.get")["disks"][0]["counters"]["writes"] == 5
+            assert rpc.call("profile.get", disk=name)["requests"] == 2
+            assert rpc.call("budget.get", disk=name)["requests"] == 2
 
 
 def test_configuration_is_read_again(service, workdir):
