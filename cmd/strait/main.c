@@ -12,6 +12,7 @@ static const struct command commands[] = {
 	{"profile", "tell what a disk is used for", command_profile},
 	{"stats", "show what disks and workers have done, or count anew", command_stats},
 	{"disk", "look at the disks of a running straitd, add, change and remove them", command_disk},
+	{"config", "show, compare, save and apply the configuration of a running straitd", command_config},
 	{"group", "look at the groups that disks share limits in, and change them", command_group},
 	{"rpc", "call a method of a running straitd", command_rpc},
 };

@@ -124,6 +124,22 @@ _strait_group()
 	fi
 }
 
+_strait_config()
+{
+	local options_config="--force --socket= --json --help"
+	local word=$1 before=$2
+
+	_strait_client "$word" "$before" "$options_config"
+	if [[ $word != -* && ${#COMPREPLY[@]} -eq 0 ]]; then
+		if [[ $COMP_CWORD -eq 2 ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "show diff save reload check" -- "$word")
+		else
+			compopt -o filenames
+			mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		fi
+	fi
+}
+
 _strait_disk()
 {
 	local options_disk="--socket= --file= --null= --serial= --cache= --lock= --read-only= --discard= --queues=
@@ -203,7 +219,7 @@ _strait_top()
 
 _strait()
 {
-	local commands="bench budget disk group profile rpc slow stats top"
+	local commands="bench budget config disk group profile rpc slow stats top"
 	local options="--version --help"
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 

@@ -97,17 +97,28 @@ int config_load(const char *path, struct config **out, struct error *err)
 	return ret;
 }
 
-int config_load_text(const char *text, size_t length, bool look, struct config **out, struct error *err)
+static int load_text(const char *path, const char *text, size_t length, bool look, struct config **out,
+		     struct error *err)
 {
 	struct config_document doc;
 	int ret;
 
 	*out = NULL;
-	ret = config_document_parse(text, length, &doc, err);
+	ret = config_document_parse(path, text, length, &doc, err);
 	if (ret == 0)
 		ret = load(&doc, look, out, err);
 	config_document_free(&doc);
 	return ret;
+}
+
+int config_load_text(const char *text, size_t length, bool look, struct config **out, struct error *err)
+{
+	return load_text("", text, length, look, out, err);
+}
+
+int config_load_sent(const char *path, const char *text, size_t length, struct config **out, struct error *err)
+{
+	return load_text(path, text, length, false, out, err);
 }
 
 /* A name for messages and the serial number, from the last part of the image's path. */

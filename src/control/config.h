@@ -121,6 +121,9 @@ int config_load(const char *path, struct config **out, struct error *err);
  */
 int config_load_text(const char *text, size_t length, bool look, struct config **out, struct error *err);
 
+/* The same of what a client has read from path: messages name that and the line. */
+int config_load_sent(const char *path, const char *text, size_t length, struct config **out, struct error *err);
+
 /* The configuration of straitd --socket-path=S --blk-file=F [--read-only]; strings are copied. */
 int config_single(const char *socket, int socket_fd, const char *file, bool read_only, struct config **out,
 		  struct error *err);

@@ -308,10 +308,11 @@ int config_document_load(const char *path, struct config_document *doc, struct e
 	return ret < 0 ? ret : parse(doc, err);
 }
 
-int config_document_parse(const char *text, size_t length, struct config_document *doc, struct error *err)
+int config_document_parse(const char *path, const char *text, size_t length, struct config_document *doc,
+			  struct error *err)
 {
 	memset(doc, 0, sizeof(*doc));
-	doc->path = "";
+	doc->path = path;
 	if (length > CONFIG_MAX_FILE_SIZE)
 		return error_set(err, -EFBIG, "a configuration of %zu bytes is too large: expected at most %zu", length,
 				 CONFIG_MAX_FILE_SIZE);

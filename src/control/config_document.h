@@ -37,8 +37,9 @@ struct config_document {
  */
 int config_document_load(const char *path, struct config_document *doc, struct error *err);
 
-/* The same of length bytes of text, which is copied. */
-int config_document_parse(const char *text, size_t length, struct config_document *doc, struct error *err);
+/* The same of length bytes of text, which is copied; path is for messages. */
+int config_document_parse(const char *path, const char *text, size_t length, struct config_document *doc,
+			  struct error *err);
 void config_document_free(struct config_document *doc);
 
 yaml_node_t *config_document_root(struct config_document *doc);

@@ -321,10 +321,10 @@ static json_t *compare(const struct daemon *daemon, const struct config *file)
 	return result;
 }
 
-int daemon_config_diff(const struct daemon *daemon, const char *text, json_t **out, struct error *err)
+int daemon_config_diff(const struct daemon *daemon, const char *path, const char *text, json_t **out, struct error *err)
 {
 	struct config *file;
-	int ret = config_load_text(text, strlen(text), false, &file, err);
+	int ret = config_load_sent(path, text, strlen(text), &file, err);
 
 	if (ret < 0)
 		return ret;

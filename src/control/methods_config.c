@@ -26,7 +26,8 @@ int method_config_get(struct rpc_call *call, struct error *err)
 int method_config_diff(struct rpc_call *call, struct error *err)
 {
 	const char *text = json_string_value(json_object_get(call->params, "text"));
-	int ret = daemon_config_diff(call->daemon, text, &call->result, err);
+	const char *path = json_string_value(json_object_get(call->params, "path"));
+	int ret = daemon_config_diff(call->daemon, path ? path : "", text, &call->result, err);
 
 	return ret == -EINVAL ? rpc_blame(call, "text", err) : ret;
 }

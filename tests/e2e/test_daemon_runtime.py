@@ -76,3 +76,148 @@ def test_what_cannot_be_added(site):  # noqa: F811
         with where.descriptors({**disk, "socket": where.path("other.sock")}) as fds:
             refused(where.rpc.call, "disk.add", fds=fds, disk=disk)
     assert len(os.listdir(f"/proc/{where.daemon.pid}/fd")) == before
+
+
+def load(bench, disk, seconds=60, *options):  # noqa: F811
+    """Verified load that goes on until finish()."""
+    return bench.running(disk["socket"], "--rw=randrw", "--verify", "--size=8m", f"--time={seconds}s", "--depth=8", *options)
+
+
+def finish(bench, process):  # noqa: F811
+    process.terminate()
+    result = bench.finish(process, expect=None)
+    assert result.json, result.err
+    assert result.errors() == 0 and result.bad_sectors() == {} and result.ios() > 0 and result.checked() > 0
+    return result
+
+
+def requests(where, name):
+    disks = where.rpc.call("stats.get", disk=name)["disks"]
+    return disks[0]["counters"]["requests"]
+
+
+def goes_on(where, name):
+    before = requests(where, name)
+    wait_for(lambda: requests(where, name) > before + 100, f"requests of disk {name}")
+
+
+def test_pause_drain_and_resume_under_load(site, bench):  # noqa: F811
+    where = site()
+    disk = where.disk("second")
+    where.add(disk)
+    process = load(bench, disk)
+    for method in ("disk.pause", "disk.drain"):
+        where.rpc.call(method, name="second")
+        wait_for(lambda: where.get("second")["state"] == "paused", "the queues to stand still")
+        assert where.get("second")["in-flight"] == 0
+        before = requests(where, "second")
+        goes_on_not = [requests(where, "second") for _ in range(20)]
+        assert set(goes_on_not) == {before}
+        where.rpc.call("disk.resume", name="second")
+        assert where.get("second")["state"] == "connected"
+        goes_on(where, "second")
+    assert where.rpc.call("disk.drain", name="second")["state"] == "paused"
+    # A change of a paused disk does not wake it.
+    where.rpc.call("disk.set", name="second", set={"polling": "event"})
+    assert where.get("second")["state"] == "paused" and where.get("second")["polling"] == "event"
+    where.rpc.call("disk.resume", name="second")
+    goes_on(where, "second")
+    finish(bench, process)
+    # One can come and go while a disk is paused.
+    where.rpc.call("disk.pause", name="second")
+    with Disk(disk["socket"], timeout=10) as guest:
+        guest.submit(0, 0, want=4096)
+        wait_for(lambda: where.get("second")["state"] == "paused", "the disk to be paused")
+        where.rpc.call("disk.resume", name="second")
+        guest.wait()
+
+
+def test_keys_change_under_load(site, bench):  # noqa: F811
+    where = site()
+    disk = where.disk("second")
+    where.add(disk)
+    process = load(bench, disk)
+    changes = [{"polling": "poll"}, {"polling": "event", "coalesce-us": 0}, {"coalesce-us": 100, "coalesce-count": 4},
+               {"in-flight-max": 2}, {"in-flight-max": None, "polling": None}, {"cache": "writethrough"},
+               {"cache": "unsafe"}, {"cache": "writeback", "memory-max": "2TiB"}, {"connection-rate": 7},
+               {"qos": {"iops": 100000}}, {"qos": {"iops": None}}]
+    for change in changes:
+        after = where.rpc.call("disk.set", name="second", set=change)
+        assert after["state"] == "connected"
+        for key in ("polling", "cache"):
+            if change.get(key):
+                assert after[key] == change[key]
+        goes_on(where, "second")
+    for key, value in (("queues", 8), ("file", "/nowhere"), ("read-only", True), ("socket", "/nowhere"), ("serial", "x"),
+                       ("null", "1GiB")):
+        error = refused(where.rpc.call, "disk.set", name="second", set={key: value})
+        assert error.code == -32602 and error.data["field"].startswith("set"), error
+    error = refused(where.rpc.call, "disk.set", name="second", set={"polling": "poll", "coalesce-us": 10001})
+    assert error.data["field"] == "set.coalesce-us" and where.get("second")["polling"] == "adaptive"
+    goes_on(where, "second")
+    finish(bench, process)
+
+
+def test_growing_under_load(site, bench):  # noqa: F811
+    where = site()
+    disk, null = where.disk("second"), where.disk("null", null="1GiB")
+    where.add(disk)
+    where.add(null)
+    process = load(bench, disk)
+    assert where.rpc.call("disk.resize", name="second", size="24MiB")["size"] == 24 * MIB
+    assert os.path.getsize(disk["file"]) == 24 * MIB
+    assert where.rpc.call("disk.resize", name="null", size=3 << 30)["size"] == 3 << 30
+    for size, words in ((16 * MIB, "would be lost"), (24 * MIB + 1, "multiple of"), ("24 MB", "expected bytes")):
+        error = refused(where.rpc.call, "disk.resize", name="second", size=size)
+        assert error.code == -32602 and error.data["field"] == "size" and words in error.message
+    finish(bench, process)
+    with Disk(disk["socket"]) as guest:
+        assert guest.size() == 24 * MIB
+
+
+def test_workers_change_under_load(site, bench):  # noqa: F811
+    where = site(**{"workers-max": 4})
+    disks = [where.disk(f"load{i}") for i in range(3)]
+    for disk in disks:
+        where.add(disk)
+    processes = [load(bench, disk, 60, "--queues=2") for disk in disks]
+
+    def used():
+        return {worker for disk in where.rpc.call("disk.list")["disks"] for worker in disk["workers"]}
+    assert where.rpc.call("daemon.get")["workers"] == 1 and used() == {0}
+    where.rpc.call("daemon.set", workers=4, placement="spread", **{"poll-max-us": 0})
+    for disk in disks:  # queues that start now are spread
+        where.rpc.call("disk.set", name=disk["name"], set={"polling": "event"})
+    wait_for(lambda: len(used()) == 4, "queues on all workers")
+    for count in (2, 1):
+        where.rpc.call("daemon.set", workers=count)
+        wait_for(lambda: used() == set(range(count)), f"all queues on {count} workers", 30)
+        for disk in disks:
+            goes_on(where, disk["name"])
+    error = refused(where.rpc.call, "daemon.set", workers=5)
+    assert error.data["field"] == "workers" and "workers-max" in error.message
+    assert refused(where.rpc.call, "daemon.set", placement="here").data["field"] == "placement"
+    for process in processes:
+        finish(bench, process)
+
+
+def test_a_hundred_disks_come_and_go_beside_a_load(site, bench):  # noqa: F811
+    where = site()
+    disk = where.disk("load")
+    where.add(disk)
+
+    def p99(process):
+        result = finish(bench, process)
+        return max(row["latency_us"]["p99"] for row in result.json["operations"].values() if row.get("latency_us"))
+    alone = load(bench, disk)
+    goes_on(where, "load")
+    where.rpc.call("stats.get")
+    process = alone
+    for i in range(100):
+        where.add(where.disk(f"d{i}", size=MIB, queues=1))
+    assert len(where.names()) == 102
+    for i in range(100):
+        where.rpc.call("disk.remove", name=f"d{i}")
+    assert where.names() == ["first", "load"]
+    goes_on(where, "load")
+    finish(bench, process)
