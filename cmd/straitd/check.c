@@ -5,10 +5,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "check_place.h"
 #include "check_table.h"
 #include "control/daemon.h"
+#include "control/http.h"
+#include "control/http_address.h"
 #include "exit_status.h"
 
 /* What was found is said below the table, which is printed when all disks are known. */
@@ -55,9 +58,35 @@ static int check_disk(struct report *report, const struct config *config, const 
 	return check_table_add(report->table, disk, opened ? &info : NULL, served, workers);
 }
 
+/* A port is tried; it is nobody's again at once. */
+static void check_http(struct report *report, const struct config *config)
+{
+	const char *path = http_address_path(config->http_listen);
+	struct error err;
+	int fd;
+
+	if (!http_is_built()) {
+		error_set(&err, -EOPNOTSUPP, "http-listen: %s: this straitd was built without libmicrohttpd",
+			  config->http_listen);
+		add_finding(report, NULL, &err);
+	} else if (path) {
+		if (check_socket_place(path, &err) < 0)
+			add_finding(report, NULL, &err);
+	} else {
+		fd = http_address_open(config->http_listen, &config->access, &err);
+		if (fd < 0)
+			add_finding(report, NULL, &err);
+		else
+			close(fd);
+	}
+}
+
 static int check_all(struct report *report, const struct config *config)
 {
 	struct error err;
+
+	if (config->http_listen)
+		check_http(report, config);
 
 	if (sandbox_init(&report->sandbox, &config->sandbox, &err) < 0)
 		add_finding(report, NULL, &err);

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from guest.errors import GuestError
 from guest.proc import exit_on_signals
 
-from . import backends, costs, curves, figures, judge, life, neighbour, placement, polling
+from . import backends, costs, curves, figures, judge, life, neighbour, placement, polling, scraping
 from .report import Progress, Report, minutes
 from .session import Session
 
@@ -51,6 +51,7 @@ def steps(options):
         Step(COSTS, "CPU at 20 k IOPS, least", (), options.pairs * options.seconds, costs.echo),
         Step(COSTS, "null path", (), 12 + 4 * options.pairs * 0.3, costs.null_path),
         Step("A hostile neighbour", "neighbour", (), 3 * rounds + 4 * options.pairs * 0.3, neighbour.compare),
+        Step("Metrics", "scraping", (), 2 * rounds, scraping.compare),
         Step("Placement of one disk's queues", "placement", (), 12 * rounds, placement.compare, True),
         Step("Polling policies", "polling", (), len(polling.RATES) * 3 * rounds, polling.sweep, True),
         Step("Latency against IOPS", "curves", ("null",), sides * (len(polling.RATES) + len(curves.DEPTHS)) * rounds,

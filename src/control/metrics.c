@@ -67,8 +67,11 @@ static void release(struct http_body *body)
 
 static struct http_body *make(struct metrics *metrics)
 {
-	struct metrics_text text = {0};
+	/* About as much as last time. */
+	const size_t room = metrics->length + metrics->length / 16;
+	struct metrics_text text = {.at = room ? malloc(room) : NULL};
 
+	text.room = text.at ? room : 0;
 	metrics_disks_look(metrics);
 	put_daemon(metrics, &text);
 	metrics_disks_put(metrics, &text);
@@ -79,6 +82,7 @@ static struct http_body *make(struct metrics *metrics)
 		free(text.at);
 		return NULL;
 	}
+	metrics->length = text.length;
 	bytes_in_use += text.length;
 	return http_body_new(text.at, text.length, release);
 }

@@ -125,24 +125,40 @@ static void look_at_clocks(struct metrics_disk *disk, const struct stats_disk *s
 	}
 }
 
+static uint32_t in_flight(const struct blk *blk)
+{
+	uint32_t sum = 0;
+
+	for (uint32_t i = 0; i < blk->queue_count; i++)
+		sum += __atomic_load_n(&blk->queue[i].queue.in_flight, __ATOMIC_RELAXED);
+	return sum;
+}
+
+/*
+ * To read clocks is most of what a page costs, so those of a disk that does
+ * nothing are not: a request's times are counted behind it, which is why they are
+ * read once more when it has come to rest.
+ */
 static void look(struct metrics_disk *disk, const struct fleet_disk *member)
 {
-	const uint64_t before = taken(disk->word);
+	const uint64_t before = taken(disk->word), done = disk->word[STATS_REQUESTS];
 	const struct stats_disk *stats = member->disk.closed ? NULL : member->disk.stats;
+	bool rests;
 
 	disk->member = member;
 	disk->in_flight = 0;
 	memset(disk->word, 0, sizeof(disk->word));
 	if (stats) {
 		stats_disk_words(stats, disk->word);
-		for (uint32_t i = 0; i < member->disk.blk.queue_count; i++)
-			disk->in_flight +=
-				__atomic_load_n(&member->disk.blk.queue[i].queue.in_flight, __ATOMIC_RELAXED);
+		disk->in_flight = in_flight(&member->disk.blk);
 	}
 	/* Another disk of that name, from the beginning. */
 	if (taken(disk->word) < before)
 		memset(disk->last, 0, sizeof(disk->last));
-	look_at_clocks(disk, stats);
+	rests = taken(disk->word) == before && disk->word[STATS_REQUESTS] == done && !disk->in_flight;
+	if (!rests || !disk->rests)
+		look_at_clocks(disk, stats);
+	disk->rests = rests;
 }
 
 void metrics_disks_look(struct metrics *metrics)

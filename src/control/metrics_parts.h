@@ -29,6 +29,7 @@ struct metrics_disk {
 	const struct fleet_disk *member; /* while it is looked at */
 	uint64_t word[STATS_WORDS];
 	uint32_t in_flight;
+	bool rests; /* its clocks were read after the last request */
 	uint64_t sum_ns[STORAGE_OP_COUNT + STAGE_COUNT];
 	uint64_t cumulative[STORAGE_OP_COUNT + STAGE_COUNT][METRICS_ENDS + 1];
 	struct metrics_last last[STORAGE_OP_COUNT + STAGE_COUNT];
@@ -47,6 +48,7 @@ struct metrics {
 	struct http_body *made; /* what was made last; NULL: nothing */
 	uint64_t made_ns;
 	uint64_t spent_ns; /* on making it */
+	size_t length;     /* of it */
 };
 
 /* metrics_disks.c */

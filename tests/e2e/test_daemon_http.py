@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-from daemon import Straitd, straitd, wait_for, write_config  # noqa: F401
+from daemon import Straitd, run, straitd, wait_for, write_config  # noqa: F401
 from frontend import bench  # noqa: F401
 from upgrade import service  # noqa: F401
 from web import Connection, connect, free_address, get, metrics, need_http, raw
@@ -143,6 +143,9 @@ def test_occupied_port(straitd, workdir):  # noqa: F811
             daemon.serves(disk["socket"])
             assert "expected a port that nobody listens on; there is no HTTP" in daemon.logs(address)
             assert daemon.stop() == 0
+        result = run(straitd, "--check", "--config", config)
+        assert result.returncode == 1 and f"http-listen: {address}: Address already in use" in result.stdout
+    assert run(straitd, "--check", "--config", config).returncode == 0
 
 
 def sleeping_threads(daemon):
