@@ -27,6 +27,13 @@ static int check_all(struct config_document *doc, const struct config_raw *raw, 
 {
 	int ret = config_check_workers(doc, raw, config, err);
 
+	/* One that can be given disks may begin without. */
+	if (ret == 0 && raw->disks_count == 0 && !config->rpc_socket)
+		ret = config_document_error(
+			doc, config_document_key(doc, config_document_root(doc), "disks").where, err,
+			"disks: a list of 0: expected 1 to %d entries, or an rpc-socket to add disks by",
+			CONFIG_MAX_DISKS);
+
 	for (unsigned i = 0; i < raw->disks_count && ret == 0; i++) {
 		ret = config_check_disk(doc, raw, i, &config->disks[i], err);
 		config_inherit_access(&config->access, &config->disks[i].access);

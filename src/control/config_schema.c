@@ -205,7 +205,7 @@ static const cyaml_schema_field_t root_fields[] = {
 	OPTIONAL_TEXT("http-listen", struct config_raw, http_listen),
 	CYAML_FIELD_SEQUENCE("groups", CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL, struct config_raw, groups,
 			     &group_schema, 1, QOS_MAX_GROUPS),
-	CYAML_FIELD_SEQUENCE("disks", CYAML_FLAG_POINTER, struct config_raw, disks, &disk_schema, 1, CONFIG_MAX_DISKS),
+	CYAML_FIELD_SEQUENCE("disks", CYAML_FLAG_POINTER, struct config_raw, disks, &disk_schema, 0, CONFIG_MAX_DISKS),
 	CYAML_FIELD_END,
 };
 

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 /* A plain scalar that is a number here: others, 0660 and 007 among them, are text. */
 static bool is_integer(const char *text)
@@ -167,7 +168,7 @@ static bool emit_string(yaml_emitter_t *emitter, const char *text)
 {
 	json_t *plain = scalar(text, true);
 	/* What would be read as something else, or as nothing. */
-	const bool quoted = !text[0] || !json_is_string(plain);
+	const bool quoted = !text[0] || !json_is_string(plain) || strcasecmp(text, "null") == 0 || !strcmp(text, "~");
 
 	json_decref(plain);
 	return emit_scalar(emitter, text, quoted);

@@ -108,7 +108,7 @@ int daemon_open_disks(struct daemon *daemon, struct error *err)
 			return err->code;
 		log_error("%s; the disk is not served", err->text);
 	}
-	if (fleet_count(&daemon->fleet).open)
+	if (fleet_count(&daemon->fleet).open || !daemon->fleet.count)
 		return 0;
 	return error_set(err, err->code, "nothing to serve: %s failed",
 			 daemon->fleet.count == 1 ? "the only disk" : "all disks");

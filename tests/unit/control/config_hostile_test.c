@@ -171,7 +171,7 @@ static void too_many_disks(void **state)
 	free(text);
 	text = many_disks(CONFIG_MAX_DISKS + 1);
 	assert_int_equal(load_text(text, &config, &err), -EINVAL);
-	assert_non_null(strstr(err.text, "a list of 1025: expected 1 to 1024"));
+	assert_non_null(strstr(err.text, "a list of 1025: expected 0 to 1024"));
 	free(text);
 }
 

@@ -70,6 +70,7 @@ static void every_kind_of_value(void **state)
 		"  - {name: b, socket: /run/b.sock, null: 10 GiB, queues: 1, in-flight-max: 7}\n"
 		"  - {name: \"true\", socket: \"/run/\\u00fc.sock\", file: /c, read-only: true,\n"
 		"     memory-max: 512MiB, coalesce-us: 0, polling: poll}\n"
+		"  - name: \"null\"\n    socket: /run/e.sock\n    file: /e\n    serial: '~'\n"
 		"  - name: \"12\"\n    socket: /run/d.sock\n    file: /d\n"
 		"    fault:\n      - {on: [read, write], rate: 0.0001, error: EIO, offset: 1MiB, length: 64KiB}\n"
 		"      - {on: [flush]}\n"
