@@ -50,6 +50,7 @@ def steps(options):
         Step(COSTS, "costs", ("null", "direct", "tmpfs"), 30, costs.notifications),
         Step(COSTS, "CPU at 20 k IOPS, least", (), options.pairs * options.seconds, costs.echo),
         Step(COSTS, "null path", (), 12 + 4 * options.pairs * 0.3, costs.null_path),
+        Step(COSTS, "stage clock", (), 12 + 4 * options.pairs * 0.3, costs.stage_clock, True),
         Step("A hostile neighbour", "neighbour", (), 3 * rounds + 4 * options.pairs * 0.3, neighbour.compare),
         Step("Metrics", "scraping", (), 2 * rounds, scraping.compare),
         Step("Placement of one disk's queues", "placement", (), 12 * rounds, placement.compare, True),
@@ -77,6 +78,9 @@ def parse(argv):
         "and judge each line. Ratios count: absolute figures are this machine's, today.",
         epilog="Exit status: 0 no limit was missed, 1 one was, 2 wrong usage, 3 the run failed or was interrupted.")
     parser.add_argument("--build-dir", default=os.path.join(ROOT, "build", "release"), help="a release build")
+    parser.add_argument("--without-clock-dir", default=os.path.join(ROOT, "build", "without-clock"), metavar="DIR",
+                        help="the same with -Dstage-clock=false, to see what the stage clock costs (--only 'stage "
+                        "clock')")
     parser.add_argument("--pairs", type=int, default=7, metavar="N", help="rounds of each comparison (default 7)")
     parser.add_argument("--seconds", type=float, default=2, metavar="S", help="of each run (default 2)")
     parser.add_argument("--only", action="append", metavar="WORD",
@@ -105,6 +109,7 @@ def parse(argv):
     except ValueError as error:
         parser.error(str(error))
     options.build_dir = os.path.abspath(options.build_dir)
+    options.without_clock_dir = os.path.abspath(options.without_clock_dir)
     options.steps = choose(options)
     if not options.steps:
         parser.error(f"--only {' '.join(options.only)}: there is no such step; --list names them")

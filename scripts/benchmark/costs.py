@@ -9,7 +9,7 @@ import tempfile
 from guest.errors import GuestError
 
 from . import backends
-from .judge import Row
+from .judge import Row, at_most
 from .loads import Load, StraitBench, run
 from .session import RINGS
 
@@ -164,6 +164,31 @@ def null_path(session, report):
         report.table(f"null_path_{ring}", f"where these instructions are ({ring}, 16 at a time; a request, by file and "
                      f"function)", [f"  {count:8.1f}  {name}" for count, name in functions],
                      [{"instructions": count, "function": name} for count, name in functions])
+
+
+def stage_clock(session, report):
+    """What the stage clock costs the device's side of the null path, against a build without it: instructions, and
+    time, of the two builds in turns."""
+    program, without = (os.path.join(directory, "tests", "perf", "null-path")
+                        for directory in (session.options.build_dir, session.options.without_clock_dir))
+    absent = next((path for path in (program, without) if not os.access(path, os.X_OK)), None)
+    reason = f"{absent} has not been built (meson setup -Dstage-clock=false)" if absent else None
+    for ring in RINGS:
+        counted = Row("stage clock, callgrind", "instructions", [], [], ring, "without it",
+                      reason=reason or backends.missing("valgrind", "valgrind"))
+        taken = Row("stage clock, device's side", "ns", [], [], ring, "without it", at_most(1.03), reason=reason)
+        try:
+            if not counted.reason:
+                report.progress.now(f"callgrind, {ring}")
+                counted.ours, counted.theirs = (callgrind(session, path, ring, 16)[1] for path in (program, without))
+            for number in range(0 if reason else session.options.pairs):
+                report.progress.now(f"{ring}, round {number + 1} of {session.options.pairs}")
+                taken.ours.append(_null_path_ns(session, program, ring, 16))
+                taken.theirs.append(_null_path_ns(session, without, ring, 16))
+        except GuestError as error:
+            counted.reason = taken.reason = str(error).rpartition(": ")[2]
+        report.row(counted)
+        report.row(taken)
 
 
 def echo(session, report):
