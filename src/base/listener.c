@@ -118,8 +118,8 @@ static int find_owners(const struct listener_access *access, uid_t *uid, gid_t *
 
 int listener_check_access(const struct listener_access *access, struct error *err)
 {
-	uid_t uid;
-	gid_t gid;
+	uid_t uid = (uid_t)-1;
+	gid_t gid = (gid_t)-1;
 
 	return find_owners(access, &uid, &gid, err);
 }
@@ -177,8 +177,8 @@ static int bind_as(int fd, const struct sockaddr_un *address, const struct liste
 int listener_open(const char *path, int type, const struct listener_access *access, struct error *err)
 {
 	struct sockaddr_un address;
-	uid_t uid;
-	gid_t gid;
+	uid_t uid = (uid_t)-1;
+	gid_t gid = (gid_t)-1;
 	int fd, ret = set_address(&address, path, err);
 
 	if (ret == 0)
