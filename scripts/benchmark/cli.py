@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from guest.errors import GuestError
 from guest.proc import exit_on_signals
 
-from . import backends, costs, curves, figures, judge, life, neighbour, placement, polling, scraping
+from . import backends, costs, curves, figures, judge, life, neighbour, placement, polling, scraping, sharing
 from .report import Progress, Report, minutes
 from .session import Session
 
@@ -53,6 +53,8 @@ def steps(options):
         Step(COSTS, "stage clock", (), 12 + 4 * options.pairs * 0.3, costs.stage_clock, True),
         Step("A hostile neighbour", "neighbour", (), 3 * rounds + 4 * options.pairs * 0.3, neighbour.compare),
         Step("Metrics", "scraping", (), 2 * rounds, scraping.compare),
+        Step("Shares of one device", "sharing", ("direct",), options.pairs * 4 * (options.seconds + sharing.WARM_UP + 2),
+             sharing.compare, True),
         Step("Placement of one disk's queues", "placement", (), 12 * rounds, placement.compare, True),
         Step("Polling policies", "polling", (), len(polling.RATES) * 3 * rounds, polling.sweep, True),
         Step("Latency against IOPS", "curves", ("null",), sides * (len(polling.RATES) + len(curves.DEPTHS)) * rounds,
@@ -65,7 +67,7 @@ def choose(options):
     """The steps asked for, in their order."""
     def wanted(step):
         if step.name == "curves":
-            return options.draw is not None
+            return options.draw is not None and options.only != ["sharing"]  # which draws a picture of its own
         if options.only:
             return any(word.lower() in step.name.lower() for word in options.only)
         return not step.asked and options.draw is None or options.all

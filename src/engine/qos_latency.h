@@ -9,7 +9,9 @@
  * Latency targets: while a disk misses its own, the one that has the most in
  * the storage of those that do not gets fewer requests under way: half each
  * time, at least one. When all targets have been met for a while, with some
- * room, it gets more, little by little, until it asks for no more than that.
+ * room, it gets more: soon as much as well below what was too much, and beyond
+ * that a little now and then, since each trial that fails is seen in a 99th
+ * percentile. Until it asks for no more than that.
  * Pure arithmetic, a step an interval.
  */
 struct latency_disk {
@@ -20,8 +22,10 @@ struct latency_disk {
 	double load;        /* bytes in the storage, times nanoseconds */
 
 	/* kept between steps; zero in the beginning */
-	uint32_t cap;   /* requests that may be under way; 0: no limit */
-	uint32_t spare; /* intervals in which it had no use for all of them */
+	uint32_t cap;      /* requests that may be under way; 0: no limit */
+	uint32_t too_much; /* cap at which a target was missed last; 0: not known */
+	uint32_t waits;    /* intervals since it got more */
+	uint32_t spare;    /* intervals in which it had no use for all of them */
 };
 
 struct latency_control {

@@ -39,8 +39,8 @@ static void the_largest_gets_less_until_the_target_is_met(void **state)
 		assert_int_equal(victim.cap, 0);
 		assert_int_equal(small.cap, 0);
 	}
-	/* It tries how much there is now and then. */
-	assert_true(missed < 50);
+	/* It tries how much there is, so seldom that a 99th percentile does not see it. */
+	assert_true(missed <= 10);
 	assert_true(hog.cap >= 1 && hog.cap <= 8);
 }
 
