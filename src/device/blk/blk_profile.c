@@ -2,15 +2,17 @@
 #include "device/blk/blk_profile.h"
 
 #include <math.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
 
 #include "base/clock.h"
 
-#define LOOK_AT             64    /* requests of a millisecond */
+#define LOOK_AT             32    /* requests of a millisecond */
 #define SPAN_MILLISECONDS   10    /* see BLK_PROFILE_SPANS */
 #define SPANS_MAX           1000  /* of a pause that count: one of hours says nothing about bursts */
+#define PAUSE_MILLISECONDS  10    /* after which the millisecond before says nothing */
 #define MINUTE_MILLISECONDS 60000 /* for which regions are gathered */
 #define REGISTER_BITS       10
 #define REGIONS_OF_REQUEST  16 /* of one request that are looked at: 1 MiB */
@@ -24,8 +26,12 @@ struct blk_profile *blk_profile_create(unsigned count)
 
 	if (profiles == MAP_FAILED)
 		return NULL;
-	for (unsigned i = 0; i < count; i++)
+	for (unsigned i = 0; i < count; i++) {
 		profiles[i].millisecond = clock_ns_to_ticks(1000000);
+		/* Nothing is looked at before the clock runs; in a build without one never. */
+		profiles[i].look_from = UINT32_MAX;
+		profiles[i].ends = 1;
+	}
 	return profiles;
 }
 
@@ -138,20 +144,28 @@ static void next_minute(struct blk_profile *profile, uint64_t minute)
 		memset(profile->region[profile->current ^ 1], 0, BLK_PROFILE_REGISTERS);
 }
 
+static uint32_t draw(struct blk_profile *profile)
+{
+	profile->random = profile->random * 1664525u + 1013904223u;
+	return profile->random >> 8;
+}
+
 static void next_millisecond(struct blk_profile *profile, uint64_t now)
 {
 	const uint64_t minute = now / (profile->millisecond * MINUTE_MILLISECONDS);
 	const uint32_t came = profile->came - 1;
+	/* After a pause nobody knows how many there will be. */
+	const bool follows = now - profile->began < PAUSE_MILLISECONDS * profile->millisecond;
 
 	if (profile->began)
 		close_spans(profile);
 	else
 		profile->span = now / (profile->millisecond * SPAN_MILLISECONDS);
-	/* After a pause nobody knows how many there will be. */
-	profile->weight =
-		came > LOOK_AT && now - profile->began < 2 * profile->millisecond ? (came + LOOK_AT / 2) / LOOK_AT : 1;
+	profile->weight = came > LOOK_AT && follows ? (came + LOOK_AT / 2) / LOOK_AT : 1;
 	profile->came = 1;
 	profile->left = LOOK_AT;
+	profile->look_from = came > LOOK_AT && follows ? draw(profile) % (came - LOOK_AT + 1) : 0;
+	profile->ends = now + profile->millisecond;
 	profile->began = now;
 	if (minute != profile->minute)
 		next_minute(profile, minute);
@@ -164,9 +178,10 @@ void blk_profile_look(struct blk_profile *profile, uint64_t now, const struct st
 	/* A clock of another worker may be a little behind. */
 	if ((int64_t)(now - profile->began) >= (int64_t)profile->millisecond)
 		next_millisecond(profile, now);
-	if (!profile->left)
+	if (profile->came <= profile->look_from)
 		return;
-	profile->left--;
+	if (!--profile->left)
+		profile->look_from = UINT32_MAX;
 	grow(&profile->word[BLK_PROFILE_DEPTH + blk_profile_depth(depth)], profile->weight);
 	grow(&profile->word[BLK_PROFILE_DEPTH_SUM], (uint64_t)depth * profile->weight);
 	if (io->op == STORAGE_FLUSH) {

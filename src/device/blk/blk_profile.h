@@ -10,9 +10,10 @@
  * What a queue is used for. Written by its worker, read by anyone (relaxed);
  * numbers only grow.
  *
- * Of each millisecond the first 64 requests are looked at, the others only
- * counted; if they were more in the millisecond before, each stands for that
- * many times as many. So it costs next to nothing where requests come fast, and
+ * Of each millisecond 32 requests in a row are looked at, the others only
+ * counted. If there were more in the millisecond before, each stands for that
+ * many times as many, and they begin anywhere: the first ones of a batch are
+ * not like the last. So it costs next to nothing where requests come fast, and
  * nothing is missed where they come slowly. Times are ticks of the engine's
  * clock (storage_thread.now).
  */
@@ -52,9 +53,12 @@ struct blk_profile {
 	/* the worker's */
 	uint64_t millisecond; /* ticks, as the others */
 	uint64_t began;       /* the millisecond that is going on */
-	uint32_t came;        /* requests in it */
-	uint32_t left;        /* that are still to be looked at */
-	uint32_t weight;      /* for how many each stands */
+	uint64_t ends;
+	uint32_t came;      /* requests in it */
+	uint32_t look_from; /* which of them are looked at: from this one on, */
+	uint32_t left;      /* so many more */
+	uint32_t random;
+	uint32_t weight; /* for how many each stands */
 	uint64_t span, span_requests;
 	uint64_t minute;
 	unsigned current; /* which region[] is this minute's */
@@ -75,8 +79,7 @@ static inline void blk_profile_request(struct blk_profile *profile, uint64_t now
 {
 	if (!profile)
 		return;
-	profile->came++;
-	if (profile->left || now - profile->began >= profile->millisecond)
+	if (__builtin_expect(++profile->came > profile->look_from || now >= profile->ends, 0))
 		blk_profile_look(profile, now, io, depth);
 }
 

@@ -25,7 +25,7 @@ static struct blk_counters *counters_of(const struct blk_request *request)
 }
 
 /* For the profile: its operation, offset and length are known. */
-static void count_use(const struct blk_request *request)
+static inline __attribute__((always_inline)) void count_use(const struct blk_request *request)
 {
 	const struct queue *queue = request->base.queue;
 
