@@ -137,8 +137,11 @@ static const struct {
 	/* What is behind a descriptor: the path is empty. */
 	{SCMP_SYS(newfstatat), HAS(3, AT_EMPTY_PATH, AT_EMPTY_PATH)},
 	{SCMP_SYS(statx), HAS(2, AT_EMPTY_PATH, AT_EMPTY_PATH)},
-	/* The size of a block device. */
+	/* The size of a block device, and, of one that comes at run time, its blocks. */
 	{SCMP_SYS(ioctl), IS(1, BLKGETSIZE64)},
+	{SCMP_SYS(ioctl), IS(1, BLKSSZGET)},
+	{SCMP_SYS(ioctl), IS(1, BLKPBSZGET)},
+	{SCMP_SYS(ioctl), IS(1, BLKIOOPT)},
 	/* Flags, copies, locks and seals of descriptors. Not: whom to send which signal when one is ready. */
 	{SCMP_SYS(fcntl), IS(1, F_DUPFD)},
 	{SCMP_SYS(fcntl), IS(1, F_DUPFD_CLOEXEC)},
