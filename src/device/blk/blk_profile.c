@@ -4,7 +4,6 @@
 #include <math.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <string.h>
 #include <sys/mman.h>
 
 #include "base/clock.h"
@@ -133,15 +132,22 @@ static void close_spans(struct blk_profile *profile)
 	profile->span_requests += profile->came - 1;
 }
 
+/* By bytes: somebody may be reading. */
+static void forget_regions(uint8_t region[BLK_PROFILE_REGISTERS])
+{
+	for (unsigned i = 0; i < BLK_PROFILE_REGISTERS; i++)
+		__atomic_store_n(&region[i], 0, __ATOMIC_RELAXED);
+}
+
 static void next_minute(struct blk_profile *profile, uint64_t minute)
 {
 	const bool follows = minute == profile->minute + 1;
 
 	profile->minute = minute;
 	profile->current ^= 1;
-	memset(profile->region[profile->current], 0, BLK_PROFILE_REGISTERS);
+	forget_regions(profile->region[profile->current]);
 	if (!follows)
-		memset(profile->region[profile->current ^ 1], 0, BLK_PROFILE_REGISTERS);
+		forget_regions(profile->region[profile->current ^ 1]);
 }
 
 static uint32_t draw(struct blk_profile *profile)
