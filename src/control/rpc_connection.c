@@ -174,7 +174,8 @@ static bool make_room(struct rpc_connection *connection)
 	const size_t used = connection->input_end - connection->input_start;
 	char *longer;
 
-	memmove(connection->input, connection->input + connection->input_start, used);
+	if (used && connection->input_start)
+		memmove(connection->input, connection->input + connection->input_start, used);
 	for (unsigned i = 0; i < connection->fd_count; i++)
 		connection->fds_end[i] -= connection->input_start;
 	if (connection->excess_end)
@@ -367,6 +368,8 @@ static bool wait_for_message(struct rpc_connection *connection)
 {
 	if (connection->ended || !read_some(connection))
 		return false;
+	if (connection->ended)
+		return find_line(connection) > 0;
 	if (connection->input_end - connection->input_start > RPC_MAX_MESSAGE && !find_line(connection))
 		rpc_connection_dismiss(connection, RPC_INVALID_REQUEST,
 				       "the message is too long: expected at most 256 KiB a line");

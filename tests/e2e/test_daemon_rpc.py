@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """JSON-RPC as its users meet it: a real daemon, real sockets, friendly clients and others."""
 
+import contextlib
+import itertools
 import json
 import os
+import select
+import signal
+import socket
 import subprocess
+import threading
+import time
 
 import pytest
 from daemon import Straitd, listening, make_image, straitd, write_config  # noqa: F401
@@ -177,3 +184,238 @@ def test_strait_group(serve, strait):
         assert strait("disk", "set", "vm1", "--unset=group").returncode == 0
         assert strait("group", "remove", "silver", "gold").returncode == 0
         assert strait("group", "list").stdout == "no groups\n"
+
+
+def as_other_user(uid, groups, work):
+    """What work() gives in a process of another user, by JSON."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        status = 1
+        try:
+            os.close(reader)
+            os.setgroups(groups)
+            os.setgid(uid)
+            os.setuid(uid)
+            os.write(writer, json.dumps(work()).encode())
+            status = 0
+        finally:
+            os._exit(status)
+    os.close(writer)
+    with os.fdopen(reader, "rb") as file:
+        text = file.read()
+    assert os.waitpid(child, 0)[1] == 0, text
+    return json.loads(text)
+
+
+def code_of(answer):
+    return answer["error"]["code"] if "error" in answer else 0
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become others")
+def test_roles(serve, rpc_path, workdir):
+    """Who connects is a reader, unless its user or one of its groups says otherwise; most cannot connect at all."""
+    os.chmod(workdir, 0o755)
+    reader, group = 54321, 54322
+
+    def calls():
+        with Rpc(rpc_path) as rpc:
+            return [code_of(rpc.ask("disk.list")), code_of(rpc.ask("disk.pause", {"name": "vm1"})),
+                    code_of(rpc.ask("disk.resume", {"name": "vm1"})), code_of(rpc.ask("stats.reset", {}))]
+
+    def kept_out():
+        try:
+            Rpc(rpc_path)
+        except PermissionError:
+            return True
+        return False
+
+    with serve():
+        assert os.stat(rpc_path).st_mode & 0o777 == 0o600
+        assert calls() == [0, 0, 0, 0]
+        assert as_other_user(reader, [], kept_out)
+    with serve(**{"rpc-socket-mode": "0666", "rpc-admin-group": str(group)}) as daemon:
+        assert as_other_user(reader, [], calls) == [0, -32001, -32001, -32001]
+        assert as_other_user(reader, [7, group, 8], calls) == [0, 0, 0, 0]
+        assert as_other_user(group, [], calls) == [0, 0, 0, 0]
+        line = daemon.logs(f"user {reader}, process")
+        assert "disk.pause" in line and "vm1" in line and "rpc-admin-group" in line
+        assert "disk.list" not in daemon.log()
+
+        def flood():
+            with Rpc(rpc_path) as rpc:
+                for _ in range(2000):
+                    rpc.ask("disk.pause", {"name": "vm1"})
+            return True
+        # Nor can one fill the log, whatever it tries; the lines tell how many there were not.
+        before = len(daemon.log().splitlines())
+        began = time.monotonic()
+        assert as_other_user(reader, [], flood)
+        assert len(daemon.log().splitlines()) - before <= 4 + 2 * (time.monotonic() - began)
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs root, to become others")
+def test_readers_leave_places_for_admins(serve, rpc_path, workdir):
+    os.chmod(workdir, 0o755)
+
+    def crowd():
+        """As many connections as one gets."""
+        connections = []
+        for _ in range(80):
+            rpc = Rpc(rpc_path)
+            try:
+                answer = rpc.ask("version")
+            except BrokenPipeError:  # it has hung up already, and said why before
+                answer = rpc.receive()
+            if "error" in answer:
+                assert answer["error"]["code"] == -32011, answer
+                break
+            connections.append(rpc)
+        return len(connections)
+
+    def stay(count):
+        """A child of another user that holds that many connections until it is killed."""
+        ready, done = os.pipe()
+        child = os.fork()
+        if child == 0:
+            try:
+                os.setgroups([])
+                os.setgid(50000 + count)
+                os.setuid(50000 + count)
+                held = []
+                while len(held) < 16:  # places that others have just left may not be free yet
+                    with contextlib.suppress(OSError, AssertionError):
+                        rpc = Rpc(rpc_path)
+                        if "result" in rpc.ask("version"):
+                            held.append(rpc)
+                os.write(done, b"16")
+                signal.pause()
+            finally:
+                os._exit(1)
+        os.close(done)
+        assert select.select([ready], [], [], 30)[0] and os.read(ready, 16) == b"16"
+        os.close(ready)
+        return child
+
+    with serve(**{"rpc-socket-mode": "0666"}):
+        assert as_other_user(54321, [], crowd) == 16
+        children = [stay(count) for count in range(3)]
+        try:
+            assert as_other_user(54321, [], crowd) == 0
+            assert crowd() == 16  # admins have what is left
+        finally:
+            for child in children:
+                os.kill(child, signal.SIGKILL)
+                os.waitpid(child, 0)
+        with connect(rpc_path) as rpc:
+            assert rpc.call("version")
+
+
+def hostile_clients(path, stop):
+    """Threads that do wrong in ways of their own until stop is set; each says how often it was cut off."""
+    call = json.dumps({"jsonrpc": "2.0", "id": 1, "method": "schema.get"}).encode() + b"\n"
+    pieces = {
+        "gigabyte": lambda: itertools.repeat(b'{"a":"' + b"x" * (1 << 20), 1024),
+        "nested": lambda: itertools.repeat(b"[" * 100000 + b"\n"),
+        "garbage": lambda: itertools.repeat(os.urandom(65536)),
+        "flood": lambda: itertools.repeat(call * 100),
+        "batches": lambda: itertools.repeat(b"[" + b",".join([call.strip()] * 64) + b"]\n"),
+        "members": lambda: itertools.repeat(b"{" + b",".join(b'"k%d":%d' % (i, i) for i in range(15000)) + b"}\n"),
+    }
+    cut_off = dict.fromkeys([*pieces, "slow", "deaf", "crowd"], 0)
+
+    def shout(kind, reads):
+        while not stop.is_set():
+            try:
+                with Rpc(path, timeout=1) as rpc:
+                    for piece in pieces[kind]():
+                        rpc.socket.sendall(piece)
+                        if reads:
+                            rpc.socket.setblocking(False)
+                            with contextlib.suppress(BlockingIOError):
+                                while rpc.socket.recv(1 << 20):
+                                    pass
+                            rpc.socket.settimeout(1)
+                        if stop.is_set():
+                            return
+            except OSError:
+                cut_off[kind] += 1
+
+    def crawl():
+        while not stop.is_set():
+            with contextlib.suppress(OSError), Rpc(path) as rpc:
+                while not stop.wait(0.2):
+                    rpc.socket.sendall(b"{")
+            cut_off["slow"] += 1
+
+    def ignore():
+        while not stop.is_set():
+            with contextlib.suppress(OSError), Rpc(path) as rpc:
+                rpc.socket.sendall(call * 50)
+                while not stop.wait(0.2):
+                    rpc.socket.send(b"", socket.MSG_NOSIGNAL)
+                    if rpc.socket.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR) or hung_up(rpc.socket):
+                        break
+            cut_off["deaf"] += 1
+
+    def hung_up(sock):
+        poll = select.poll()
+        poll.register(sock, 0)
+        return bool(poll.poll(0))
+
+    def come_and_go():
+        while not stop.is_set():
+            with contextlib.suppress(OSError):
+                connections = [Rpc(path, timeout=1) for _ in range(70)]
+                cut_off["crowd"] += 1
+                for rpc in connections:
+                    rpc.close()
+            time.sleep(0.01)
+
+    threads = [threading.Thread(target=shout, args=(kind, reads)) for kind in pieces for reads in (False, True)]
+    threads += [threading.Thread(target=work) for work in (crawl, ignore, come_and_go)]
+    for thread in threads:
+        thread.start()
+    return threads, cut_off
+
+
+def resident(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as status:
+        return next(int(line.split()[1]) << 10 for line in status if line.startswith("VmRSS:"))
+
+
+def test_hostile_clients_harm_nobody(serve, rpc_path, workdir, build_dir):
+    """Under load, with every kind of bad client there is: no error, the load goes on, memory stays bounded, and a
+    disk can be connected to and shown all the while."""
+    bench = os.path.join(build_dir, "cmd", "strait", "strait")
+    with serve(sandbox="on") as daemon:
+        load = subprocess.Popen([bench, "bench", "--time=20", "--rw=randrw", "--verify", "--json", "--no-progress",
+                                 os.path.join(workdir, "vm0.sock")], stdout=subprocess.PIPE, text=True)
+        stop = threading.Event()
+        threads, cut_off = hostile_clients(rpc_path, stop)
+        try:
+            most = 0
+            seen = 0
+            while load.poll() is None:
+                most = max(most, resident(daemon.pid))
+                # Another front end comes and goes: the control thread has time for it.
+                run = subprocess.run([bench, "bench", "--time=0.2", "--json", "--no-progress",
+                                      os.path.join(workdir, "vm1.sock")], capture_output=True, text=True, timeout=60)
+                assert run.returncode == 0, run.stderr
+                with contextlib.suppress(RpcError, OSError, AssertionError), Rpc(rpc_path) as rpc:
+                    seen += rpc.call("disk.get", name="vm0")["state"] == "connected"
+        finally:
+            stop.set()
+            for thread in threads:
+                thread.join()
+            load.kill()
+        assert load.returncode == 0, load.stdout.read()
+        result = json.loads(load.stdout.read())
+        assert result, result
+        # Each is cut off; the deaf and the slow when they have had their ten seconds.
+        for kind in ("gigabyte", "slow", "deaf"):
+            assert cut_off[kind] > 0, cut_off
+        assert most < 512 * MIB, most
+        with connect(rpc_path) as rpc:
+            assert rpc.call("disk.get", name="vm0")["state"] == "serving"
+        assert len(daemon.log().splitlines()) < 200
