@@ -12,6 +12,7 @@
 #include "control/daemon.h"
 #include "control/http.h"
 #include "control/http_address.h"
+#include "control/rpc_peer.h"
 #include "exit_status.h"
 
 /* What was found is said below the table, which is printed when all disks are known. */
@@ -81,6 +82,21 @@ static void check_http(struct report *report, const struct config *config)
 	}
 }
 
+static void check_rpc(struct report *report, const struct config *config)
+{
+	struct error err;
+	gid_t group;
+
+	if (!config->rpc_socket)
+		return;
+	if (listener_check_access(&config->rpc_access, &err) < 0 || check_socket_place(config->rpc_socket, &err) < 0) {
+		error_prefix(&err, "rpc-socket");
+		add_finding(report, NULL, &err);
+	}
+	if (rpc_peer_find_group(config->rpc_admin_group, &group, &err) < 0)
+		add_finding(report, NULL, &err);
+}
+
 static int check_all(struct report *report, const struct config *config)
 {
 	struct error err;
@@ -94,6 +110,7 @@ static int check_all(struct report *report, const struct config *config)
 		if (check_cpus(i, &config->worker_cpus[i], &err) < 0)
 			add_finding(report, NULL, &err);
 	}
+	check_rpc(report, config);
 	for (unsigned i = 0; i < config->disk_count; i++) {
 		int ret = check_disk(report, config, &config->disks[i]);
 

@@ -15,6 +15,7 @@ import time
 import pytest
 from daemon import Straitd, listening, make_image, straitd, write_config  # noqa: F401
 from rpc import Rpc, RpcError, connect
+from upgrade import Service
 
 MIB = 1 << 20
 
@@ -419,3 +420,39 @@ def test_hostile_clients_harm_nobody(serve, rpc_path, workdir, build_dir):
         with connect(rpc_path) as rpc:
             assert rpc.call("disk.get", name="vm0")["state"] == "serving"
         assert len(daemon.log().splitlines()) < 200
+
+
+@pytest.mark.parametrize("sandbox", ("off", "on"))
+def test_upgrade_hands_the_socket_over(straitd, strait, workdir, rpc_path, sandbox):  # noqa: F811
+    """Who is connected is disconnected, who connects is served, and nobody is turned away in between."""
+    disks = [{"name": "vm0", "socket": os.path.join(workdir, "vm0.sock"), "null": "1GiB"}]
+    service = Service(straitd, workdir, disks, **{"rpc-socket": rpc_path, "sandbox": sandbox})
+    try:
+        with connect(rpc_path) as before:
+            node = os.stat(rpc_path).st_ino
+            assert before.call("disk.list")["disks"]
+            first = service.pid
+            service.upgrade()
+            assert before.receive() is None
+        with Rpc(rpc_path) as rpc:
+            assert rpc.call("disk.get", name="vm0")["state"] == "serving"
+            assert rpc.call("disk.pause", name="vm0")["state"] == "paused"
+            assert rpc.call("disk.resume", name="vm0")["state"] == "serving"
+        service.ended(first)
+        assert os.stat(rpc_path).st_ino == node  # the same socket
+        service.upgrade()  # and once more, from one that has it from its predecessor
+        assert strait("rpc", "version").returncode == 0
+        service.stop()
+        assert not os.path.exists(rpc_path)
+    finally:
+        service.kill()
+
+
+def test_check_looks_at_rpc(straitd, workdir):  # noqa: F811
+    disks = [{"name": "vm0", "socket": os.path.join(workdir, "vm0.sock"), "null": "1GiB"}]
+    for keys, words in (({"rpc-socket": "/nowhere/rpc.sock"}, "rpc-socket: "),
+                        ({"rpc-admin-group": "nobody-has-it"}, "rpc-admin-group: \"nobody-has-it\""),
+                        ({"rpc-socket-group": "nobody-has-it"}, "rpc-socket: ")):
+        config = write_config(workdir, disks, **{"rpc-socket": os.path.join(workdir, "rpc.sock"), **keys})
+        result = subprocess.run([straitd, "--check", "--config", config], capture_output=True, text=True, timeout=30)
+        assert result.returncode == 1 and words in result.stdout + result.stderr, result
