@@ -6,6 +6,14 @@
 /* When to look again whether fewer requests are under way: one's own worker sees it at once. */
 #define CAP_RETRY QOS_NS(500000)
 
+/*
+ * A request that waits for longer lets those that came later wait for it, in whatever queue of the disk they are. What
+ * needs all of a burst would never have it beside a queue that takes what comes. How late it may be itself, as a
+ * member.
+ */
+#define PATIENCE QOS_NS(200000000)
+#define GRACE    QOS_NS(3000000)
+
 /* When to ask again whether it is one's turn. */
 #define TURN_RETRY QOS_NS(200000)
 
@@ -37,7 +45,8 @@ static bool concerns(enum qos_kind kind, enum qos_direction direction)
 
 void qos_node_init(struct qos_node *node, qos_time now)
 {
-	*node = (struct qos_node){.weight = QOS_WEIGHT_DEFAULT, .waits_until = now, .slowest_at = now - QOS_SECOND};
+	*node = (struct qos_node){
+		.weight = QOS_WEIGHT_DEFAULT, .waits_until = now, .oldest_until = now, .slowest_at = now - QOS_SECOND};
 	for (unsigned i = 0; i < QOS_BUCKETS; i++)
 		qos_bucket_init(&node->bucket[i], 0, 1, now);
 }
@@ -282,6 +291,25 @@ static void passed(const struct path *path, const struct qos_cost *cost)
 	}
 }
 
+static bool lets_another_pass(const struct qos_node *disk, const struct qos_cost *cost, qos_time now,
+			      struct qos_refusal *why)
+{
+	const qos_time until = LOAD(disk->oldest_until), since = cost->since ? cost->since : now;
+
+	if (qos_time_between(now, until) <= 0 || qos_time_between(LOAD(disk->oldest), since) <= 0)
+		return false;
+	*why = (struct qos_refusal){.when = until};
+	return true;
+}
+
+static void lose_patience(struct qos_node *disk, const struct qos_cost *cost, qos_time now, qos_time when)
+{
+	if (!cost->since || qos_time_between(cost->since, now) < (int64_t)PATIENCE)
+		return;
+	STORE(disk->oldest, cost->since);
+	STORE(disk->oldest_until, when + GRACE);
+}
+
 bool qos_admit(struct qos_node *disk, const struct qos_cost *cost, qos_time now, struct qos_refusal *why)
 {
 	const uint32_t cap = LOAD(disk->cap);
@@ -291,9 +319,16 @@ bool qos_admit(struct qos_node *disk, const struct qos_cost *cost, qos_time now,
 		*why = (struct qos_refusal){.when = now + CAP_RETRY};
 		return false;
 	}
-	find_path(disk, cost, &path);
-	if (!may_all_pass(&path, cost, now, why))
+	if (lets_another_pass(disk, cost, now, why))
 		return false;
+	find_path(disk, cost, &path);
+	if (!may_all_pass(&path, cost, now, why)) {
+		if (!why->direction_only)
+			lose_patience(disk, cost, now, why->when);
+		return false;
+	}
+	if (cost->since && LOAD(disk->oldest) == cost->since)
+		STORE(disk->oldest_until, now);
 	passed(&path, cost);
 	/* With nothing more to come it is waited for a little: one that has a request at a time will be back. */
 	if (path.count > 1 && !LOAD(disk->held))

@@ -62,6 +62,7 @@ enum qos_direction {
 struct qos_cost {
 	enum qos_direction direction;
 	uint64_t bytes; /* 0: counts as an operation only */
+	qos_time since; /* it has waited; 0: it has just come */
 };
 
 #define QOS_BUCKETS (QOS_KIND_COUNT * 2) /* of each kind the sustained rate and the peak rate */
@@ -81,6 +82,8 @@ struct qos_node {
 	qos_time waits_until; /* as a member: it waits for what the group shares, and will be back by then */
 	uint32_t under_way;   /* of a disk: requests that have passed and are not done */
 	uint32_t held;        /* of a disk: requests that wait */
+	/* of a disk: since when the one waits that has lost its patience, and until when others let it pass first */
+	qos_time oldest, oldest_until;
 	uint64_t group_time __attribute__((aligned(64))); /* of a group: the virtual time at which members pass */
 	uint64_t slowest; /* of a group: the least virtual time of those that wait, at slowest_at */
 	qos_time slowest_at;

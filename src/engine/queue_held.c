@@ -87,6 +87,7 @@ static bool release(struct queue *queue, enum qos_direction direction, bool anyw
 	struct qos_cost cost;
 
 	qos_cost_of(&request->io, &cost);
+	cost.since = QOS_NS(clock_ticks_to_ns(request->held_since));
 	if (anyway)
 		qos_charge(queue->qos, &cost, now);
 	else if (!qos_admit(queue->qos, &cost, now, why))
