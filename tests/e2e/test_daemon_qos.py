@@ -46,14 +46,16 @@ def all_at_once(bench, loads, timeout=120):  # noqa: F811
 
 
 def test_a_limit_is_held_within_two_percent(serve, bench, workdir):  # noqa: F811
-    """Over 10 s, from the first request on; each kind of limit, reads and writes apart, several depths and queues."""
+    """Over 10 s, from the first request on; each kind of limit, reads and writes apart, several depths and queues, deep
+    enough that a front end that gets no CPU for a while does not ask for less."""
     cases = [
-        (null_disk(workdir, "iops", iops=2000), ("--depth", 16, "--queues", 2), 2000),
-        (null_disk(workdir, "slow", iops=500), ("--depth", 1), 500),
-        (null_disk(workdir, "bytes", bps="25m"), ("--depth", 8, "--block-size", "64k"), 400),
+        (null_disk(workdir, "iops", iops=2000), ("--depth", 128, "--queues", 4), 2000),
+        (null_disk(workdir, "slow", iops=500), ("--depth", 128), 500),
+        (null_disk(workdir, "bytes", bps="25m"), ("--depth", 128, "--block-size", "64k"), 400),
         (null_disk(workdir, "dear", bps="8m"), ("--depth", 2, "--block-size", "1m"), 8),
-        (null_disk(workdir, "reads", **{"read-iops": 300, "write-iops": 900}), ("--depth", 8), 300),
-        (null_disk(workdir, "writes", **{"read-iops": 300, "write-iops": 900}), ("--depth", 8, "--rw", "randwrite"), 900),
+        (null_disk(workdir, "reads", **{"read-iops": 300, "write-iops": 900}), ("--depth", 128), 300),
+        (null_disk(workdir, "writes", **{"read-iops": 300, "write-iops": 900}),
+         ("--depth", 128, "--queues", 2, "--rw", "randwrite"), 900),
         (null_disk(workdir, "one", iops=1), ("--depth", 1), 1),
     ]
     loads = [(disk, (*options, "--time", f"{SECONDS}s")) for disk, options, _ in cases]
