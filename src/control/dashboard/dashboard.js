@@ -147,7 +147,7 @@ const state = {
   chosen: null, askedFor: null, /* a disk by its name; what the address says */
   sort: "iops", reverse: false, filter: "", all: false,
   paused: false, failures: 0, noisy: "",
-  history: null, budget: null, slow: null, facts: null,
+  history: null, budget: null, slow: null, facts: null, profile: null,
   cursor: null, /* a step in the picture of the latency */
 };
 
@@ -281,6 +281,7 @@ function makeFleetRow(row) {
 
 function fillFleetRow(made, row) {
   setAttribute(made, "aria-current", row.name === state.chosen ? "true" : null);
+  made.classList.toggle("idle", !(row.iops > 0 || row.depth > 0));
   COLUMNS.forEach((column, i) => {
     const cell = made.children[i];
     if (column.key === "name") {
@@ -365,7 +366,7 @@ function fromAddress() {
 function choose(name) {
   if (name === state.chosen) return;
   state.chosen = name;
-  state.history = state.budget = state.slow = state.facts = state.cursor = null;
+  state.history = state.budget = state.slow = state.facts = state.profile = state.cursor = null;
   for (const one of Object.values(resources)) one.last = -Infinity;
   document.title = name ? `${name} – Strait` : "Strait";
   drawFleet();
@@ -430,6 +431,8 @@ function drawFacts(row) {
   if (facts.polling) words.push(`polling ${facts.polling}`);
   if (row?.workers.length) words.push(`worker ${row.workers.join(", ")}`);
   if (row?.group) words.push(`group ${row.group}`);
+  if (state.profile?.class) words.push(`workload ${state.profile.class}`);
+  setAttribute(byId("detail-facts"), "title", (state.profile?.evidence ?? []).join("\n"));
   setText(byId("detail-facts"), words.join(" · "));
 }
 
@@ -669,8 +672,9 @@ function drawBudgetTable(budget, levels) {
 /* "The disk is slow" and "the thread did not run" are different troubles. */
 function drawHost(host) {
   const delay = host["run-delay-share"], steal = host["steal-share"];
-  setText(byId("budget-host"), `The host: workers were ready and had to wait for a CPU ${join(percent(delay))} of the time; ` +
-    `the hypervisor took ${join(percent(steal))}.` + (delay > 0.05 || steal > 0.05 ? " That is part of these latencies." : ""));
+  setText(byId("budget-host"), `The host: of the time in which its workers wanted to run they had to wait for a CPU ` +
+    `${join(percent(delay))}; the hypervisor took ${join(percent(steal))}.` +
+    (delay > 0.05 || steal > 0.05 ? " That is part of these latencies." : ""));
 }
 
 /* ---------- Slow requests ---------- */
@@ -791,6 +795,10 @@ const resources = {
     method: "disk.get", parameters: () => ({}), every: () => 10 * SECOND, named: "name",
     draw: () => drawFacts(state.rows.find((row) => row.name === state.chosen)),
   },
+  profile: {
+    method: "profile.get", parameters: () => ({}), every: () => 10 * SECOND,
+    draw: () => drawFacts(state.rows.find((row) => row.name === state.chosen)),
+  },
 };
 
 async function askFor(name) {
@@ -866,18 +874,17 @@ async function tick() {
     take(await ask("stats.get", {window: 2}));
     if (state.failures) announce("Connected to straitd again");
     state.failures = 0;
-    chooseDisk();
-    drawAll();
-    askForDetails();
   } catch (error) {
-    if (!(error instanceof Refused) && !(error instanceof TypeError) && !(error instanceof DOMException)) console.error(error);
     failed(error);
-  } finally {
-    asking = false;
   }
-  showConnection();
+  asking = false;
   clearTimeout(timer);
   timer = setTimeout(tick, state.failures ? backOff() : Math.max(SECOND - (performance.now() - begun), 0));
+  showConnection();
+  if (state.failures) return;
+  chooseDisk();
+  drawAll();
+  askForDetails();
 }
 
 /* ---------- Theme, keys, and the beginning ---------- */
