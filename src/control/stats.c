@@ -60,13 +60,15 @@ void stats_disk_words(const struct stats_disk *disk, uint64_t word[STATS_WORDS])
 }
 
 static void put_op(struct stats_disk *disk, struct stats_bytes *bytes, enum storage_op op, struct stats_seen *seen,
-		   bool advance)
+		   enum stats_how how)
 {
 	const struct stage_times *clocks[CONFIG_MAX_QUEUES];
 	unsigned count = stats_disk_clocks(disk, op, clocks);
 
-	if (count)
-		stats_put_clocks(bytes, op, clocks, count, seen, advance);
+	if (count && how == STATS_TOTALS)
+		stats_put_totals(bytes, op, clocks, count, seen);
+	else if (count)
+		stats_put_clocks(bytes, op, clocks, count, seen, how == STATS_FRAME);
 }
 
 /*
@@ -91,28 +93,28 @@ static unsigned busy_ops(struct stats_disk *disk, const uint64_t word[STATS_WORD
 	return busy;
 }
 
-void stats_disk_put(struct stats_disk *disk, struct stats_bytes *bytes, bool advance)
+void stats_disk_put(struct stats_disk *disk, struct stats_bytes *bytes, enum stats_how how)
 {
 	uint64_t word[STATS_WORDS];
 	unsigned busy;
 
 	stats_disk_words(disk, word);
-	busy = busy_ops(disk, word, advance);
-	stats_put_words(bytes, word, disk->seen, advance);
+	busy = busy_ops(disk, word, how == STATS_FRAME);
+	stats_put_words(bytes, word, disk->seen, how == STATS_FRAME);
 	for (unsigned op = 0; op < STORAGE_OP_COUNT; op++) {
 		if (busy >> op & 1)
-			put_op(disk, bytes, op, disk->seen, advance);
+			put_op(disk, bytes, op, disk->seen, how);
 	}
 }
 
-void stats_disk_put_all(struct stats_disk *disk, struct stats_bytes *bytes)
+void stats_disk_put_all(struct stats_disk *disk, struct stats_bytes *bytes, enum stats_how how)
 {
 	uint64_t word[STATS_WORDS];
 
 	stats_disk_words(disk, word);
 	stats_put_words(bytes, word, NULL, false);
 	for (unsigned op = 0; op < STORAGE_OP_COUNT; op++)
-		put_op(disk, bytes, op, NULL, false);
+		put_op(disk, bytes, op, NULL, how);
 }
 
 static uint64_t later(uint64_t a, uint64_t b)
@@ -126,7 +128,7 @@ static bool sample_disk(struct stats_disk *disk, uint64_t now_ns)
 	struct stats_bytes bytes = {0};
 	bool found;
 
-	stats_disk_put(disk, &bytes, true);
+	stats_disk_put(disk, &bytes, STATS_FRAME);
 	found = bytes.size > 0;
 	if (bytes.failed)
 		stats_history_cut(&disk->history, now_ns);
@@ -261,7 +263,7 @@ static void reset_disk(struct stats_disk *disk, uint64_t epoch, uint64_t now_ns)
 {
 	struct stats_bytes base = {0};
 
-	stats_disk_put_all(disk, &base);
+	stats_disk_put_all(disk, &base, STATS_ALL);
 	if (base.failed) {
 		stats_bytes_free(&base);
 		return;

@@ -175,6 +175,12 @@ static void put_stage(struct stats_bytes *bytes, enum storage_op op, enum stage 
 	end_section(&writer);
 }
 
+void stats_put_totals(struct stats_bytes *bytes, enum storage_op op, const struct stage_times *const *clocks,
+		      unsigned clock_count, struct stats_seen *seen)
+{
+	put_levels(bytes, op, clocks, clock_count, seen ? &seen->op[op] : NULL, false);
+}
+
 void stats_put_clocks(struct stats_bytes *bytes, enum storage_op op, const struct stage_times *const *clocks,
 		      unsigned clock_count, struct stats_seen *seen, bool advance)
 {

@@ -67,6 +67,10 @@ void stats_bytes_free(struct stats_bytes *bytes);
 void stats_put_clocks(struct stats_bytes *bytes, enum storage_op op, const struct stage_times *const *clocks,
 		      unsigned clock_count, struct stats_seen *seen, bool advance);
 
+/* Only the totals and what was spent, for a sum without stages. Nothing has been seen. */
+void stats_put_totals(struct stats_bytes *bytes, enum storage_op op, const struct stage_times *const *clocks,
+		      unsigned clock_count, struct stats_seen *seen);
+
 /* The same for the words. */
 void stats_put_words(struct stats_bytes *bytes, const uint64_t word[STATS_WORDS], struct stats_seen *seen,
 		     bool advance);

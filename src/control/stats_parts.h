@@ -58,11 +58,17 @@ struct stats_disk {
 
 /* stats.c */
 
-/* Append what has come since the last frame; with advance it will be in that frame alone. */
-void stats_disk_put(struct stats_disk *disk, struct stats_bytes *bytes, bool advance);
+enum stats_how {
+	STATS_TOTALS, /* for a sum without stages */
+	STATS_ALL,
+	STATS_FRAME, /* all, and from then on it has been seen */
+};
 
-/* Append everything since the device exists. */
-void stats_disk_put_all(struct stats_disk *disk, struct stats_bytes *bytes);
+/* Append what has come since the last frame. */
+void stats_disk_put(struct stats_disk *disk, struct stats_bytes *bytes, enum stats_how how);
+
+/* Append everything since the device exists. Not STATS_FRAME. */
+void stats_disk_put_all(struct stats_disk *disk, struct stats_bytes *bytes, enum stats_how how);
 
 /* stats_slow.c: requests were counted; the disk is reset. */
 void stats_slow_update(struct stats_disk *disk);

@@ -10,7 +10,7 @@ void stats_disk_total(struct stats_disk *disk, unsigned ops, bool stages, struct
 	struct stats_bytes bytes = {0};
 
 	stats_sum_init(sum);
-	stats_disk_put_all(disk, &bytes);
+	stats_disk_put_all(disk, &bytes, stages ? STATS_ALL : STATS_TOTALS);
 	if (!bytes.failed)
 		stats_sum_add(sum, bytes.at, bytes.size, ops, stages, false);
 	stats_sum_finish(sum);
@@ -21,7 +21,7 @@ static void since_epoch(struct stats_disk *disk, unsigned ops, bool stages, stru
 {
 	struct stats_bytes bytes = {0};
 
-	stats_disk_put_all(disk, &bytes);
+	stats_disk_put_all(disk, &bytes, stages ? STATS_ALL : STATS_TOTALS);
 	if (!bytes.failed) {
 		stats_sum_add(sum, bytes.at, bytes.size, ops, stages, false);
 		stats_sum_add(sum, disk->base.at, disk->base.size, ops, stages, true);
@@ -34,7 +34,7 @@ static void add_rest(struct stats_disk *disk, unsigned ops, bool stages, struct 
 {
 	struct stats_bytes bytes = {0};
 
-	stats_disk_put(disk, &bytes, false);
+	stats_disk_put(disk, &bytes, stages ? STATS_ALL : STATS_TOTALS);
 	if (!bytes.failed)
 		stats_sum_add(sum, bytes.at, bytes.size, ops, stages, false);
 	stats_bytes_free(&bytes);
