@@ -127,9 +127,14 @@ int command_top(int argc, char **argv)
 		fprintf(stderr, "strait top: out of memory\n");
 		return EXIT_FAILED;
 	}
-	if (options.batch || options.json)
-		return run_batch(&options, source);
+	if (options.batch || options.json) {
+		const int code = run_batch(&options, source);
+
+		top_source_free(source);
+		return code;
+	}
 	if (!isatty(STDIN_FILENO) || !isatty(STDOUT_FILENO)) {
+		top_source_free(source);
 		fprintf(stderr, "strait top: standard input and output are not a terminal: say --batch or --json\n");
 		return EXIT_USAGE;
 	}

@@ -352,6 +352,9 @@ int top_screen_run(struct top_options *options, struct top_source *source)
 	}
 	endwin();
 	delscreen(terminal);
+	/* What has come meanwhile is nobody else's. */
+	if (poll(&(struct pollfd){.fd = screen.answers, .events = POLLIN}, 1, 0) == 1)
+		top_answer_free(top_source_take(source));
 	top_rates_free(&screen.rates);
 	top_page_free(&screen.page);
 	top_answer_free(screen.last);

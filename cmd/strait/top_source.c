@@ -32,6 +32,12 @@ struct top_source *top_source_new(const char *socket, unsigned window)
 	return source;
 }
 
+void top_source_free(struct top_source *source)
+{
+	client_free(source->client);
+	free(source);
+}
+
 static int ask(struct top_source *source, json_t **result, struct error *err)
 {
 	json_t *params;

@@ -20,6 +20,7 @@ struct top_answer {
 
 /* socket: NULL is the usual one. window: seconds that latencies are of. NULL: no memory. */
 struct top_source *top_source_new(const char *socket, unsigned window);
+void top_source_free(struct top_source *source);
 
 /* Ask and wait. The answer is the caller's, for top_answer_free(). NULL: no memory. */
 struct top_answer *top_source_fetch(struct top_source *source);
