@@ -18,6 +18,26 @@ static uint64_t held_by(const struct qos_node *node)
 	return __atomic_load_n(&node->held, __ATOMIC_RELAXED);
 }
 
+static void put_noise(const struct qos_tree *tree, struct metrics_text *text)
+{
+	const struct qos_disk *disk;
+
+	metrics_text_family(text, "strait_disk_pressure_ratio", "gauge",
+			    "Share of a disk in all that the storage had to do in the last second, 0 to 1.");
+	for (disk = tree->disks; disk; disk = disk->next) {
+		const struct metrics_labels labels = {.name = {"disk"}, .value = {disk->name}};
+
+		metrics_text_double(text, "strait_disk_pressure_ratio", &labels, disk->noise.pressure);
+	}
+	metrics_text_family(text, "strait_disk_noisy", "gauge",
+			    "1: a disk has most of the storage while another one suffers.");
+	for (disk = tree->disks; disk; disk = disk->next) {
+		const struct metrics_labels labels = {.name = {"disk"}, .value = {disk->name}};
+
+		metrics_text_uint(text, "strait_disk_noisy", &labels, disk->noise.noisy);
+	}
+}
+
 /* Of all disks in a group and in those below it, which are no more than QOS_LEVELS deep. */
 static uint64_t held_in(const struct qos_node *group)
 {
@@ -88,5 +108,6 @@ static void put_groups(const struct qos_tree *tree, struct metrics_text *text)
 void metrics_qos_put(struct metrics *metrics, struct metrics_text *text)
 {
 	put_disks(&metrics->daemon->qos, text);
+	put_noise(&metrics->daemon->qos, text);
 	put_groups(&metrics->daemon->qos, text);
 }
