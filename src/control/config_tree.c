@@ -27,6 +27,19 @@ static json_t *scalar(const char *text, bool plain)
 	return json_string(text);
 }
 
+/* What stays text, however it looks: names of disks and groups are found by it, sockets are made with it. */
+static bool is_text(const char *key)
+{
+	static const char *const keys[] = {"name",   "parent",       "group",        "socket",      "file",
+					   "record", "socket-owner", "socket-group", "socket-mode", "serial"};
+
+	for (size_t i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		if (strcmp(keys[i], key) == 0)
+			return true;
+	}
+	return false;
+}
+
 static json_t *convert(yaml_document_t *tree, const yaml_node_t *node);
 
 /* NULL where anything in it could not be made. */
@@ -44,6 +57,14 @@ static json_t *sequence(yaml_document_t *tree, const yaml_node_t *node)
 	return array;
 }
 
+/* The value of a key. */
+static json_t *value(yaml_document_t *tree, const char *key, const yaml_node_t *node)
+{
+	if (node->type == YAML_SCALAR_NODE && is_text(key))
+		return json_string((const char *)node->data.scalar.value);
+	return convert(tree, node);
+}
+
 static json_t *mapping(yaml_document_t *tree, const yaml_node_t *node)
 {
 	json_t *object = json_object();
@@ -51,10 +72,10 @@ static json_t *mapping(yaml_document_t *tree, const yaml_node_t *node)
 	for (const yaml_node_pair_t *pair = node->data.mapping.pairs.start;
 	     object && pair < node->data.mapping.pairs.top; pair++) {
 		/* The shape was checked: a key is a text. */
-		const yaml_node_t *key = yaml_document_get_node(tree, pair->key);
+		const yaml_node_t *node_of_key = yaml_document_get_node(tree, pair->key);
+		const char *key = (const char *)node_of_key->data.scalar.value;
 
-		if (json_object_set_new(object, (const char *)key->data.scalar.value,
-					convert(tree, yaml_document_get_node(tree, pair->value))) == 0)
+		if (json_object_set_new(object, key, value(tree, key, yaml_document_get_node(tree, pair->value))) == 0)
 			continue;
 		json_decref(object);
 		return NULL;

@@ -77,6 +77,32 @@ static void every_kind_of_value(void **state)
 		"    delay: {mean-us: 12.5, spread-us: 3, distribution: normal}\n");
 }
 
+/* A name may be a number; whoever looks for it, or makes a socket by it, gets a text. */
+static void what_is_text_stays_text(void **state)
+{
+	struct config *config =
+		loaded("groups: [{name: 7}, {name: true, parent: 7}]\n"
+		       "disks:\n"
+		       "  - {name: 12, socket: /s, null: 4096, socket-group: 107, socket-mode: 660, serial: 3,\n"
+		       "     qos: {group: 7, weight: 5}}\n");
+	const char *name, *group, *mode, *serial, *in, *seven, *word, *parent;
+	json_int_t null, weight;
+
+	(void)state;
+	assert_int_equal(json_unpack(config->tree, "{s:[{s:s,s:s,s:s,s:s,s:I,s:{s:s,s:I}}],s:[{s:s},{s:s,s:s}]}",
+				     "disks", "name", &name, "socket-group", &group, "socket-mode", &mode, "serial",
+				     &serial, "null", &null, "qos", "group", &in, "weight", &weight, "groups", "name",
+				     &seven, "name", &word, "parent", &parent),
+			 0);
+	assert_string_equal(name, "12");
+	assert_string_equal(group, "107");
+	assert_string_equal(mode, "660");
+	assert_string_equal(word, "true");
+	assert_string_equal(parent, "7");
+	assert_int_equal(null, 4096);
+	config_free(config);
+}
+
 static void it_looks_as_it_was_written(void **state)
 {
 	const char *text = "poll-max-us: 50\n"
@@ -200,10 +226,11 @@ static void a_merge_goes_into_mappings(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_kind_of_value),         cmocka_unit_test(it_looks_as_it_was_written),
-		cmocka_unit_test(numbers_are_written_plainly), cmocka_unit_test(one_key_makes_a_difference),
-		cmocka_unit_test(other_words_make_none),       cmocka_unit_test(an_update_keeps_names),
-		cmocka_unit_test(messages_begin_with_the_key), cmocka_unit_test(a_merge_goes_into_mappings),
+		cmocka_unit_test(every_kind_of_value),        cmocka_unit_test(what_is_text_stays_text),
+		cmocka_unit_test(it_looks_as_it_was_written), cmocka_unit_test(numbers_are_written_plainly),
+		cmocka_unit_test(one_key_makes_a_difference), cmocka_unit_test(other_words_make_none),
+		cmocka_unit_test(an_update_keeps_names),      cmocka_unit_test(messages_begin_with_the_key),
+		cmocka_unit_test(a_merge_goes_into_mappings),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
