@@ -141,34 +141,73 @@ static json_t *patch(const json_t *from, const json_t *to)
 	return NULL;
 }
 
-static int compare_groups(struct comparison *comparison)
+static const char *parent_of(const json_t *group)
 {
-	const json_t *from = json_object_get(comparison->daemon->config->tree, "groups");
-	const json_t *to = json_object_get(comparison->file->tree, "groups"), *group;
+	const char *parent = json_string_value(json_object_get(group, "parent"));
+
+	return parent ? parent : "";
+}
+
+/*
+ * One group that is not as in the file, behind the one that it is in, which
+ * has to be there first. The file was checked: there are no circles.
+ */
+static int note_group(struct comparison *comparison, const char *name)
+{
+	const json_t *to = json_object_get(comparison->file->tree, "groups"), *group = find_named(to, name), *old;
+	json_t *none, *set;
+	int ret;
+
+	if (!group || find_named(comparison->groups, name))
+		return 0;
+	ret = note_group(comparison, parent_of(group));
+	old = find_named(json_object_get(comparison->daemon->config->tree, "groups"), name);
+	if (ret < 0 || !differs(old, group))
+		return ret;
+	none = json_object();
+	set = patch(old ? old : none, group);
+	json_decref(none);
+	json_object_del(set, "name");
+	return json_array_append_new(comparison->groups, json_pack("{s:s,s:o}", "name", name, "set", set));
+}
+
+/* One group that is not in the file, behind those that are in it and go, too: with members it cannot. */
+static int note_removed_group(struct comparison *comparison, const json_t *name)
+{
+	const json_t *from = json_object_get(comparison->daemon->config->tree, "groups"), *group, *noted;
 	int ret = 0;
 	size_t i;
 
-	json_array_foreach(to, i, group)
+	if (!name || find_named(json_object_get(comparison->file->tree, "groups"), json_string_value(name)))
+		return 0;
+	json_array_foreach(comparison->groups_removed, i, noted)
 	{
-		const char *name = json_string_value(json_object_get(group, "name"));
-		const json_t *old = name ? find_named(from, name) : NULL;
-		json_t *none = json_object();
-
-		if (ret == 0 && name && differs(old, group)) {
-			json_t *set = patch(old ? old : none, group);
-
-			json_object_del(set, "name");
-			ret = json_array_append_new(comparison->groups,
-						    json_pack("{s:s,s:o}", "name", name, "set", set));
-		}
-		json_decref(none);
+		if (json_equal(noted, name))
+			return 0;
 	}
 	json_array_foreach(from, i, group)
 	{
-		const char *name = json_string_value(json_object_get(group, "name"));
+		if (ret == 0 && strcmp(parent_of(group), json_string_value(name)) == 0)
+			ret = note_removed_group(comparison, json_object_get(group, "name"));
+	}
+	return ret < 0 ? ret : json_array_append(comparison->groups_removed, (json_t *)(uintptr_t)name);
+}
 
-		if (ret == 0 && name && !find_named(to, name))
-			ret = json_array_append_new(comparison->groups_removed, json_string(name));
+static int compare_groups(struct comparison *comparison)
+{
+	const json_t *group;
+	int ret = 0;
+	size_t i;
+
+	json_array_foreach(json_object_get(comparison->file->tree, "groups"), i, group)
+	{
+		if (ret == 0)
+			ret = note_group(comparison, json_string_value(json_object_get(group, "name")));
+	}
+	json_array_foreach(json_object_get(comparison->daemon->config->tree, "groups"), i, group)
+	{
+		if (ret == 0)
+			ret = note_removed_group(comparison, json_object_get(group, "name"));
 	}
 	return ret;
 }

@@ -103,6 +103,39 @@ def test_reload_changes_what_is_different(site, strait, bench):  # noqa: F811
     assert result.errors() == 0 and result.bad_sectors() == {} and result.checked() > 0
 
 
+def test_reload_groups_in_any_order(site, strait):  # noqa: F811
+    where = site(groups=[{"name": "stays"}])
+    path = write(where, json.dumps({**running(where), "groups": [
+        {"name": "inner", "parent": "middle"}, {"name": "middle", "parent": "outer"}, {"name": "outer", "iops": 9},
+        {"name": "stays", "parent": "inner"}]}))
+    strait(where, "reload", path)
+    assert strait(where, "diff", path) == ("", "")
+    # They go from the inside out, and who is around whom can be turned around.
+    path = write(where, json.dumps({**running(where), "groups": [{"name": "middle", "parent": "stays"}, {"name": "stays"}]}))
+    strait(where, "reload", path)
+    assert strait(where, "diff", path) == ("", "")
+    assert [(g["name"], g["parent"]) for g in where.rpc.call("group.list")["groups"]] \
+        == [("stays", None), ("middle", "stays")]
+    del (tree := running(where))["groups"]
+    path = write(where, json.dumps(tree))
+    strait(where, "reload", path)
+    assert where.rpc.call("group.list") == {"groups": []} and strait(where, "diff", path) == ("", "")
+
+
+def test_names_may_be_numbers(site, strait):  # noqa: F811
+    where = site(groups=[{"name": 7}])
+    where.rpc.call("group.set", name="8", set={"iops": 5})
+    with open(where.config, encoding="utf-8") as file:
+        tree = json.load(file)
+    new = {"name": 12, "socket": where.path("12.sock"), "null": 1 << 20, "socket-mode": 660, "qos": {"group": 7}}
+    path = write(where, json.dumps({**tree, "disks": [*tree["disks"], new]}))
+    strait(where, "reload", path)
+    assert where.names() == ["first", "12"] and where.get("12")["group"] == "7"
+    assert os.stat(new["socket"]).st_mode & 0o777 == 0o660
+    assert strait(where, "diff", path) == ("", "")
+    assert [group["name"] for group in where.rpc.call("group.list")["groups"]] == ["7"]
+
+
 def test_a_bad_file_changes_nothing(site, strait):  # noqa: F811
     where = site()
     where.add(where.disk("second"))
