@@ -13,7 +13,8 @@ from daemon import MIB, Notifications, Straitd, listening, run, wait_for, write_
 from driver import OK, Disk
 from frontend import bench  # noqa: F401
 from rpc import connect
-from upgrade import FAREWELL, FINISH, PREPARED, STATE, TAKE, TAKEN, WELCOME, alive, relayed, service, straitd  # noqa: F401
+from upgrade import (FAREWELL, FINISH, PREPARED, STATE, TAKE, TAKEN, VERSION, WELCOME, alive, greeting, relayed,  # noqa: F401
+                     service, straitd)  # noqa: F401
 
 pytestmark = pytest.mark.straitd_only
 
@@ -458,8 +459,8 @@ def test_garbage_on_the_upgrade_socket(service, workdir):
     """Whatever is said there, disks are served on and the next upgrade works."""
     disks = two_disks(workdir)
     started = service(disks)
-    hello = b"\x01\0\0\0Stra\x01\0\0\0"
-    for parcels in ([b"x"], [b"\0" * 4], [b"\x01\0\0\0Stra\x02\0\0\0"], [hello, b"\x04\0\0\0\xff\xff\xff\xff"],
+    hello = greeting()
+    for parcels in ([b"x"], [b"\0" * 4], [greeting(VERSION + 1)], [hello, b"\x04\0\0\0\xff\xff\xff\xff"],
                     [hello, b"\x06\0\0\0\x02\0\0\0"], [hello, b"\x09\0\0\0" + b"\xff" * 16],
                     [hello, b"\x0b\0\0\0" + bytes(4)], [hello, b"\xff" * 30000], [hello, bytes(40000)],
                     [hello, b"\x02\0\0\0goodbye\n\x1b[31m"], [hello, b"\x09\0\0\0" + bytes(16), b"\x09\0\0\0" + bytes(16)]):

@@ -14,7 +14,7 @@ import pytest
 from conftest import make_disk
 from daemon import MIB
 from driver import OK, Disk
-from upgrade import (DESCRIBE, HELLO, PREPARE, PREPARED, REFUSED, STATE, TAKE, WELCOME, relayed, service,  # noqa: F401
+from upgrade import (DESCRIBE, PREPARE, PREPARED, REFUSED, STATE, TAKE, WELCOME, greeting, relayed, service,  # noqa: F401
                      straitd)
 
 pytestmark = pytest.mark.straitd_only
@@ -64,7 +64,7 @@ def hello(started):
     sock = socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET)
     sock.settimeout(15)
     sock.connect(started.socket)
-    sock.send(struct.pack("<I4sI", HELLO, b"Stra", 1))
+    sock.send(greeting())
     assert kind_of(sock.recv(65536)) == WELCOME
     return sock
 

@@ -19,6 +19,14 @@ from daemon import Straitd, straitd, wait_for, write_config  # noqa: F401
 # What the two say, as in src/control/upgrade_wire.h.
 (HELLO, REFUSED, WELCOME, DESCRIBE, DISK, PREPARE, SESSION, PREPARED, TAKE, STATE, TAKEN, FINISH, FAREWELL) = range(1, 14)
 
+VERSION = 2
+
+
+def greeting(version=VERSION):
+    """What a successor says first."""
+    return struct.pack("<I4sI", HELLO, b"Stra", version)
+
+
 RIGHTS = socket.CMSG_SPACE(253 * 4)
 
 
