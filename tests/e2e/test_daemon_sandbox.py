@@ -89,7 +89,7 @@ def test_sockets_go_though_their_directory_is_roots(straitd, workdir, sock, imag
     with Straitd(straitd, *single(sock, image), directory=workdir) as daemon:
         daemon.serves(sock)
         sweeper, = children(daemon.pid)
-        # What it may still see open is the log and its pipe.
+        # What it may still see open is the log and its socket.
         assert len(os.listdir(f"/proc/{sweeper}/fd")) <= 4
         allowed = 1 << 1 | 1 << 3  # CAP_DAC_OVERRIDE, CAP_FOWNER
         assert not int(statuses(sweeper)[0]["CapPrm"], 16) & ~allowed
