@@ -123,6 +123,7 @@ static int set(const struct disk_command *disk)
 					      "set: expected keys that are to change, such as --iops=500");
 	}
 	params = json_pack("{s:s,s:o}", "name", disk->arguments->operands[1], "set", given);
+	client_set_timeout(disk->client, CLIENT_PATIENT);
 	result = client_command_call(disk->command, disk->client, "disk.set", params, &code);
 	json_decref(params);
 	return finish(disk, result, code);
@@ -165,8 +166,7 @@ static int change_one(const struct disk_command *disk, const char *method, const
 
 	if (removes && disk->force)
 		json_object_set_new(params, "force", json_true());
-	/* Requests under way take as long as they take. */
-	client_set_timeout(disk->client, 86400);
+	client_set_timeout(disk->client, CLIENT_PATIENT);
 	result = client_command_call(disk->command, disk->client, method, params, &code);
 	json_decref(params);
 	if (result && socket && listener_clear(socket, &err) < 0 && err.code != -EADDRINUSE)

@@ -19,6 +19,9 @@ const char *client_default_socket(void);
 /* How long an answer may take, seconds, unless client_set_timeout() says otherwise. */
 #define CLIENT_TIMEOUT 30
 
+/* For what waits until requests that are under way have finished: these take as long as they take. */
+#define CLIENT_PATIENT 86400
+
 /* Connect to path (NULL: the default). NULL with err set, whose sentence says what to do. */
 struct client *client_connect(const char *path, struct error *err);
 void client_set_timeout(struct client *client, unsigned seconds);
