@@ -22,6 +22,7 @@ struct coming {
 struct plan {
 	const struct config_command *config;
 	const json_t *diff;
+	json_t *defaults; /* what runs; NULL: not known */
 	struct coming *coming;
 	size_t count;
 };
@@ -98,7 +99,7 @@ static int expect(struct plan *plan, const json_t *disk)
 	if (ret == 0)
 		ret = descriptors_open_image(&coming->descriptors, coming->disk, &err);
 	if (ret == 0 && !coming->again)
-		ret = descriptors_open_socket(&coming->descriptors, coming->disk, &err);
+		ret = descriptors_open_socket(&coming->descriptors, coming->disk, plan->defaults, &err);
 	if (ret == 0)
 		return CLIENT_EXIT_OK;
 	fprintf(stderr, "%s: disk %s: %s; nothing was changed\n", plan->config->command->name,
@@ -216,7 +217,7 @@ static int add_disk(const struct plan *plan, struct coming *coming)
 	struct error err = {0};
 	int code = CLIENT_EXIT_OK, fds[2];
 
-	if (descriptors_open_socket(&coming->descriptors, coming->disk, &err) < 0) {
+	if (descriptors_open_socket(&coming->descriptors, coming->disk, plan->defaults, &err) < 0) {
 		code = complain(plan, err.text);
 	} else if (client_call_fds(plan->config->client, "disk.add", params, fds,
 				   descriptors_list(&coming->descriptors, fds), &result, &err) < 0) {
@@ -249,7 +250,7 @@ static int carry_out(struct plan *plan)
 
 int config_apply(const struct config_command *config, const json_t *diff)
 {
-	struct plan plan = {.config = config, .diff = diff};
+	struct plan plan = {.config = config, .diff = diff, .defaults = descriptors_defaults(config->client)};
 	const json_t *restart = json_object_get(json_object_get(diff, "daemon"), "restart"), *key;
 	int code = prepare(&plan);
 	size_t i;
@@ -265,6 +266,7 @@ int config_apply(const struct config_command *config, const json_t *diff)
 		json_decref(plan.coming[i].disk);
 	}
 	free(plan.coming);
+	json_decref(plan.defaults);
 	json_array_foreach(restart, i, key)
 	{
 		fprintf(stderr, "%s: %s: takes a restart of straitd\n", config->command->name, json_string_value(key));

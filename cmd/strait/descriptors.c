@@ -67,13 +67,26 @@ int descriptors_open_image(struct descriptors *descriptors, const json_t *disk, 
 			 errno == EROFS && !read_only ? ": expected --read-only=true for it" : "");
 }
 
-int descriptors_open_socket(struct descriptors *descriptors, const json_t *disk, struct error *err)
+json_t *descriptors_defaults(struct client *client)
 {
-	const char *mode = text_of(disk, "socket-mode");
+	json_t *result, *defaults;
+	struct error err;
+
+	if (client_call(client, "config.get", NULL, &result, &err) < 0)
+		return NULL;
+	defaults = json_incref(json_object_get(result, "config"));
+	json_decref(result);
+	return defaults;
+}
+
+int descriptors_open_socket(struct descriptors *descriptors, const json_t *disk, const json_t *defaults,
+			    struct error *err)
+{
+	const char *mode = text_of(disk, "socket-mode") ?: text_of(defaults, "socket-mode");
 	/* Permissions as the daemon reads them; it refuses what is none. */
 	const struct listener_access access = {
-		.owner = text_of(disk, "socket-owner"),
-		.group = text_of(disk, "socket-group"),
+		.owner = text_of(disk, "socket-owner") ?: text_of(defaults, "socket-owner"),
+		.group = text_of(disk, "socket-group") ?: text_of(defaults, "socket-group"),
 		.mode = mode ? (int)strtol(mode, NULL, 8) : -1,
 	};
 

@@ -31,6 +31,7 @@ static int add(const struct disk_command *disk, json_t *keys)
 {
 	struct descriptors descriptors = {-1, -1};
 	struct error err = {0};
+	json_t *defaults;
 	int ret;
 
 	json_object_set_new(keys, "name", json_string(disk->arguments->operands[1]));
@@ -41,8 +42,10 @@ static int add(const struct disk_command *disk, json_t *keys)
 	ret = descriptors_make_absolute(keys, &err);
 	if (ret == 0)
 		ret = descriptors_open_image(&descriptors, keys, &err);
+	defaults = descriptors_defaults(disk->client);
 	if (ret == 0)
-		ret = descriptors_open_socket(&descriptors, keys, &err);
+		ret = descriptors_open_socket(&descriptors, keys, defaults, &err);
+	json_decref(defaults);
 	if (ret == 0)
 		return hand_over(disk, keys, &descriptors);
 	descriptors_close(&descriptors, keys, false);

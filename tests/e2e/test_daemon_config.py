@@ -122,6 +122,18 @@ def test_reload_groups_in_any_order(site, strait):  # noqa: F811
     assert where.rpc.call("group.list") == {"groups": []} and strait(where, "diff", path) == ("", "")
 
 
+def test_sockets_are_as_the_root_says(site, strait, build_dir):  # noqa: F811
+    where = site(**{"socket-mode": 622})
+    tree = running(where)
+    ours = {**where.disk("ours", null="1MiB"), "socket-mode": "0644"}
+    path = write(where, json.dumps({**tree, "disks": [*tree["disks"], where.disk("theirs", null="1MiB"), ours]}))
+    strait(where, "reload", path)
+    subprocess.run([os.path.join(build_dir, "cmd", "strait", "strait"), "disk", "add", "more", "--null=1MiB",
+                    "--socket", where.path("more.sock"), "--rpc-socket", where.rpc_path], check=True, timeout=60)
+    modes = [os.stat(where.path(name + ".sock")).st_mode & 0o777 for name in ("first", "theirs", "ours", "more")]
+    assert modes == [0o622, 0o622, 0o644, 0o622]
+
+
 def test_names_may_be_numbers(site, strait):  # noqa: F811
     where = site(groups=[{"name": 7}])
     where.rpc.call("group.set", name="8", set={"iops": 5})
