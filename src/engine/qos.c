@@ -330,9 +330,6 @@ bool qos_admit(struct qos_node *disk, const struct qos_cost *cost, qos_time now,
 	if (cost->since && LOAD(disk->oldest) == cost->since)
 		STORE(disk->oldest_until, now);
 	passed(&path, cost);
-	/* With nothing more to come it is waited for a little: one that has a request at a time will be back. */
-	if (path.count > 1 && !LOAD(disk->held))
-		qos_share_waits(disk, now);
 	return true;
 }
 

@@ -334,6 +334,30 @@ static void one_at_a_time_gets_its_share(void **state)
 	near(players[1].passed, 10000, 0.05);
 }
 
+/* It takes what it wants at once, being far from its share, and keeps nobody else waiting for what it does not want. */
+static void one_at_a_time_holds_nobody_back(void **state)
+{
+	static const uint64_t thinks[] = {100000, 500000, 2000000, 2900000};
+	const uint64_t rate = 100 << 20;
+
+	(void)state;
+	for (unsigned k = 0; k < COUNT(thinks); k++) {
+		struct qos_node group, disk[2];
+		struct player players[2];
+
+		node_with(&group, QOS_BPS, rate, NULL);
+		for (unsigned i = 0; i < 2; i++) {
+			node_with(&disk[i], QOS_IOPS, 0, &group);
+			players[i] = (struct player){.node = &disk[i], .cost = small_read, .late = QOS_NS(20000)};
+		}
+		players[0].cost.bytes = 65536;
+		players[1].thinks = QOS_NS(thinks[k]);
+		run(players, 2, QOS_SECOND * 5);
+		near(players[1].passed, 5e9 / ((double)thinks[k] + 10000), 0.02);
+		near(players[0].passed * 65536 + players[1].passed * 4096, (double)rate * 5, 0.03);
+	}
+}
+
 /* A member that comes after years is not held back by a clock that has wrapped around. */
 static void a_virtual_time_from_long_ago_does_no_harm(void **state)
 {
@@ -475,6 +499,7 @@ int main(void)
 		cmocka_unit_test(who_is_late_makes_up_for_it),
 		cmocka_unit_test(who_does_not_run_is_not_waited_for),
 		cmocka_unit_test(one_at_a_time_gets_its_share),
+		cmocka_unit_test(one_at_a_time_holds_nobody_back),
 		cmocka_unit_test(a_virtual_time_from_long_ago_does_no_harm),
 		cmocka_unit_test(a_cap_bounds_what_is_under_way),
 		cmocka_unit_test(requests_count_as_what_they_are),
