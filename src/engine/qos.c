@@ -109,6 +109,8 @@ void qos_node_set_parent(struct qos_node *node, struct qos_node *parent)
 		/* Pairs with nothing stronger than the dependency of readers: a member is initialised before it is
 		 * linked. */
 		__atomic_store_n(&parent->members, node, __ATOMIC_RELEASE);
+		/* Its time in the group before may be hours ahead of this one's. */
+		STORE(node->virtual_time, LOAD(parent->group_time));
 	}
 }
 

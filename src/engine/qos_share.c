@@ -20,10 +20,11 @@
 #define LOAD(word)         __atomic_load_n(&(word), __ATOMIC_RELAXED)
 #define STORE(word, value) __atomic_store_n(&(word), value, __ATOMIC_RELAXED)
 
-/* Virtual time is what the default weight takes. */
+/* Virtual time is what the default weight takes. A node that is being used again may have no weight yet. */
 static uint64_t virtual_of(const struct qos_node *member, qos_time worth)
 {
-	const unsigned __int128 virtual = (unsigned __int128)worth * QOS_WEIGHT_DEFAULT / LOAD(member->weight);
+	const uint32_t weight = LOAD(member->weight);
+	const unsigned __int128 virtual = (unsigned __int128)worth * QOS_WEIGHT_DEFAULT / (weight ? weight : 1);
 
 	return virtual < QOS_LONGEST ? (uint64_t) virtual : QOS_LONGEST;
 }

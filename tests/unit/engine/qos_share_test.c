@@ -166,6 +166,30 @@ static void one_at_a_time_holds_nobody_back(void **state)
 	}
 }
 
+/* Where it was before, it took much, of little weight. That is no debt to its new neighbours. */
+static void a_member_that_moves_begins_anew(void **state)
+{
+	struct qos_node group[2], disk[2];
+	struct player players[2];
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		node_with(&group[i], QOS_IOPS, 1000, NULL);
+		node_with(&disk[i], QOS_IOPS, 0, &group[i]);
+		players[i] = (struct player){.node = &disk[i], .cost = small_read, .late = QOS_NS(50000)};
+	}
+	qos_node_set_weight(&disk[0], 1);
+	run(players, 1, QOS_SECOND * 10);
+	qos_node_set_weight(&disk[0], QOS_WEIGHT_DEFAULT);
+	qos_node_set_parent(&disk[0], &group[1]);
+	/* Later, and the other one has begun before. */
+	players[0] = (struct player){.node = &disk[0], .cost = small_read, .from = QOS_SECOND * 20};
+	players[1].from = QOS_SECOND * 11;
+	run(players, 2, QOS_SECOND * 30);
+	near(players[0].passed, 5000, 0.05);
+	near(players[1].passed, 14000, 0.05);
+}
+
 /* A member that comes after years is not held back by a clock that has wrapped around. */
 static void a_virtual_time_from_long_ago_does_no_harm(void **state)
 {
@@ -201,6 +225,7 @@ int main(void)
 		cmocka_unit_test(who_does_not_run_is_not_waited_for),
 		cmocka_unit_test(one_at_a_time_gets_its_share),
 		cmocka_unit_test(one_at_a_time_holds_nobody_back),
+		cmocka_unit_test(a_member_that_moves_begins_anew),
 		cmocka_unit_test(a_virtual_time_from_long_ago_does_no_harm),
 	};
 
