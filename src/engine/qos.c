@@ -293,6 +293,12 @@ static void passed(const struct path *path, const struct qos_cost *cost)
 	}
 }
 
+static qos_time earlier(qos_time a, qos_time b)
+{
+	return qos_time_between(a, b) < 0 ? b : a;
+}
+
+/* Asks again soon: it may pass sooner than it thinks, if a limit changes or its queue stops. */
 static bool lets_another_pass(const struct qos_node *disk, const struct qos_cost *cost, qos_time now,
 			      struct qos_refusal *why)
 {
@@ -300,7 +306,7 @@ static bool lets_another_pass(const struct qos_node *disk, const struct qos_cost
 
 	if (qos_time_between(now, until) <= 0 || qos_time_between(LOAD(disk->oldest), since) <= 0)
 		return false;
-	*why = (struct qos_refusal){.when = until};
+	*why = (struct qos_refusal){.when = earlier(until, now + PATIENCE)};
 	return true;
 }
 
@@ -312,25 +318,37 @@ static void lose_patience(struct qos_node *disk, const struct qos_cost *cost, qo
 	STORE(disk->oldest_until, when + GRACE);
 }
 
+/* Nobody is to wait for what has passed, which may be long before it said it would. */
+static void waits_no_more(struct qos_node *disk, const struct qos_cost *cost, qos_time now)
+{
+	if (!cost->since)
+		return;
+	if (LOAD(disk->oldest) == cost->since)
+		STORE(disk->oldest_until, now);
+	/* It is the last one. */
+	if (LOAD(disk->held) <= 1)
+		qos_share_waits(disk, now);
+}
+
 bool qos_admit(struct qos_node *disk, const struct qos_cost *cost, qos_time now, struct qos_refusal *why)
 {
 	const uint32_t cap = LOAD(disk->cap);
 	struct path path;
 
-	if (cap && LOAD(disk->under_way) >= cap) {
-		*why = (struct qos_refusal){.when = now + CAP_RETRY};
-		return false;
-	}
 	if (lets_another_pass(disk, cost, now, why))
 		return false;
+	if (cap && LOAD(disk->under_way) >= cap) {
+		*why = (struct qos_refusal){.when = now + CAP_RETRY};
+		lose_patience(disk, cost, now, why->when);
+		return false;
+	}
 	find_path(disk, cost, &path);
 	if (!may_all_pass(&path, cost, now, why)) {
 		if (!why->direction_only)
 			lose_patience(disk, cost, now, why->when);
 		return false;
 	}
-	if (cost->since && LOAD(disk->oldest) == cost->since)
-		STORE(disk->oldest_until, now);
+	waits_no_more(disk, cost, now);
 	passed(&path, cost);
 	return true;
 }
@@ -347,6 +365,7 @@ void qos_charge(struct qos_node *disk, const struct qos_cost *cost, qos_time now
 			qos_bucket_charge(&path.node[level]->bucket[i], units(i, cost), now);
 		}
 	}
+	waits_no_more(disk, cost, now);
 	passed(&path, cost);
 }
 

@@ -129,6 +129,61 @@ static void a_cap_bounds_what_is_under_way(void **state)
 	assert_true(qos_admit(&node, &small_read, QOS_SECOND, &why));
 }
 
+/* Said to take minutes, it passes sooner: by another limit, or since its queue stops. Who waits for it does not go on.
+ */
+static void what_is_over_sooner_holds_nobody_back(void **state)
+{
+	const qos_time begin = QOS_SECOND * 100, late = begin + QOS_SECOND;
+	struct qos_cost large = {.direction = QOS_WRITE, .bytes = 64 << 20};
+	struct qos_cost small = small_read;
+
+	(void)state;
+	for (unsigned stops = 0; stops < 2; stops++) {
+		struct qos_limits limits = {0};
+		struct qos_node disk;
+		struct qos_refusal why;
+
+		node_with(&disk, QOS_BPS, 1 << 20, NULL);
+		large.since = small.since = 0;
+		assert_true(qos_admit(&disk, &large, begin, &why));
+		large.since = begin;
+		small.since = begin + 1;
+		assert_false(qos_admit(&disk, &large, late, &why));
+		assert_true(qos_time_between(late, why.when) > (int64_t)QOS_SECOND * 60);
+		assert_false(qos_admit(&disk, &small, late, &why));
+		assert_true(qos_time_between(late, why.when) < (int64_t)QOS_SECOND);
+		limits.limit[QOS_BPS].rate = 1ull << 40;
+		qos_node_set_limits(&disk, &limits, late);
+		assert_false(qos_admit(&disk, &small, late, &why));
+		if (stops)
+			qos_charge(&disk, &large, late + QOS_SECOND);
+		else
+			assert_true(qos_admit(&disk, &large, late + QOS_SECOND, &why));
+		assert_true(qos_admit(&disk, &small, late + QOS_SECOND, &why));
+	}
+}
+
+/* Of two queues the one that looks less often would find no place: the other one takes each as it becomes free. */
+static void a_cap_leaves_a_place_to_who_waits_longest(void **state)
+{
+	const qos_time begin = QOS_SECOND * 100, late = begin + QOS_SECOND;
+	struct qos_cost first = small_read, second = small_read;
+	struct qos_node node;
+	struct qos_refusal why;
+
+	(void)state;
+	node_with(&node, QOS_IOPS, 0, NULL);
+	qos_node_set_cap(&node, 1);
+	qos_count_under_way(&node, 1);
+	first.since = begin;
+	second.since = begin + 1;
+	assert_false(qos_admit(&node, &first, late, &why));
+	qos_count_under_way(&node, -1);
+	assert_false(qos_admit(&node, &second, late, &why));
+	assert_true(qos_admit(&node, &first, late, &why));
+	assert_true(qos_admit(&node, &second, late, &why));
+}
+
 static void requests_count_as_what_they_are(void **state)
 {
 	static const struct {
@@ -219,6 +274,8 @@ int main(void)
 		cmocka_unit_test(takes_everywhere_or_nowhere),
 		cmocka_unit_test(a_large_request_does_not_starve),
 		cmocka_unit_test(a_cap_bounds_what_is_under_way),
+		cmocka_unit_test(a_cap_leaves_a_place_to_who_waits_longest),
+		cmocka_unit_test(what_is_over_sooner_holds_nobody_back),
 		cmocka_unit_test(requests_count_as_what_they_are),
 		cmocka_unit_test(threads_together_stay_within_the_groups_limit),
 	};
