@@ -102,15 +102,16 @@ json_t *config_tree(struct config_document *doc)
 	return convert(&doc->tree, config_document_root(doc));
 }
 
+/* A path of the command line may be no text in UTF-8. Such a daemon has no RPC that could be asked for it. */
 json_t *config_tree_single(const struct config_disk *disk)
 {
 	json_t *tree = json_object(), *object = json_object();
 	bool complete = tree && object && json_object_set_new(object, "name", json_string(disk->name)) == 0;
 
 	if (complete && disk->socket)
-		complete = json_object_set_new(object, "socket", json_string(disk->socket)) == 0;
+		complete = json_object_set_new(object, "socket", json_string_nocheck(disk->socket)) == 0;
 	if (complete)
-		complete = json_object_set_new(object, "file", json_string(disk->file)) == 0;
+		complete = json_object_set_new(object, "file", json_string_nocheck(disk->file)) == 0;
 	if (complete && disk->read_only)
 		complete = json_object_set_new(object, "read-only", json_true()) == 0;
 	if (complete)

@@ -133,6 +133,12 @@ def test_readers_share(straitd, workdir, sock, image):
             refused(straitd, workdir, os.path.join(workdir, "third.sock"), image, "in use by process")
 
 
+def test_a_path_that_is_no_text(straitd, workdir, sock):  # noqa: F811
+    path = make_image(os.fsencode(workdir), b"gr\xf6\xdfe.img")
+    with Straitd(straitd, *single(sock, os.fsdecode(path)), directory=workdir) as daemon:
+        daemon.serves(sock)
+
+
 def test_two_daemons_one_image(straitd, workdir, sock, image):
     with Straitd(straitd, *single(sock, image), directory=workdir) as daemon:
         daemon.serves(sock)
