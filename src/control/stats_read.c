@@ -44,18 +44,19 @@ struct stats_covered stats_disk_read(struct stats_disk *disk, struct stats_span 
 				     struct stats_sum *sum)
 {
 	const uint64_t now_ns = clock_monotonic_ns(), sampled_ns = disk->stats->sampled_ns;
+	const uint64_t until_ns = span.ago_ns < now_ns ? now_ns - span.ago_ns : 0;
 	struct stats_covered covered = {.from_ns = disk->epoch_ns, .to_ns = now_ns};
 
 	stats_sum_init(sum);
 	if (!span.window_ns && !span.ago_ns) {
 		since_epoch(disk, ops, stages, sum);
 	} else {
-		covered.to_ns = span.ago_ns < now_ns ? now_ns - span.ago_ns : 0;
+		covered.to_ns = until_ns;
 		if (span.window_ns && span.window_ns < covered.to_ns)
 			covered.from_ns = covered.to_ns - span.window_ns;
 		stats_history_sum(&disk->history, &covered.from_ns, &covered.to_ns, ops, stages, sum);
 		/* The rest is a frame to be: it is taken by the same rule. */
-		if (sampled_ns + (now_ns - sampled_ns) / 2 < now_ns - span.ago_ns || !span.ago_ns) {
+		if (sampled_ns + (now_ns - sampled_ns) / 2 < until_ns || !span.ago_ns) {
 			add_rest(disk, ops, stages, sum);
 			covered.to_ns = now_ns;
 		}
