@@ -315,7 +315,7 @@ static void fail(struct upgrade_client *client, const struct error *err)
 static void take_the_rest(struct upgrade_client *client)
 {
 	unsigned served = 0;
-	struct error err;
+	struct error err = {0};
 
 	log_warning("upgrade: the predecessor has died; the disks that it still had are served from here on");
 	for (unsigned i = 0; i < client->config->disk_count; i++) {
@@ -335,7 +335,8 @@ static void take_the_rest(struct upgrade_client *client)
 		fleet_member(of->disk)->failed = true;
 		served--;
 	}
-	if (served) {
+	/* With RPC a daemon may be without disks. */
+	if (served || !client->config->disk_count) {
 		succeed(client);
 		return;
 	}
