@@ -32,7 +32,7 @@ json_t *daemon_config(const struct daemon *daemon)
 struct comparison {
 	const struct daemon *daemon;
 	const struct config *file;
-	json_t *beside; /* what disks refer to: the sockets' owner as it is, groups as they are to be */
+	json_t *beside; /* what disks have from the root: the sockets' owner as it is. The file's groups are checked */
 	json_t *added, *removed, *changed, *set, *restart, *groups, *groups_removed;
 };
 
@@ -276,7 +276,6 @@ static int compare_disk(struct comparison *comparison, const struct fleet_disk *
 
 	if (!set)
 		return differs(member->tree, to) ? -1 : 0;
-	/* Its group may have gone from the file: then it differs in that at least. */
 	if (daemon_load_disk(comparison->beside, member->tree, "", &runs, field, &err) == 0) {
 		ret = is_same(comparison, runs, to, &same);
 		if (ret == 0 && !same)
@@ -338,9 +337,11 @@ static json_t *compare(const struct daemon *daemon, const struct config *file)
 		.groups = json_array(),
 		.groups_removed = json_array(),
 	};
-	json_t *groups = json_object_get(file->tree, "groups"), *result = NULL;
-	int ret = comparison.beside && (!groups || json_object_set(comparison.beside, "groups", groups) == 0) ? 0 : -1;
+	json_t *result = NULL;
+	int ret = comparison.beside ? 0 : -1;
 
+	/* With each of many disks they would take long. */
+	json_object_del(comparison.beside, "groups");
 	if (ret == 0)
 		ret = compare_daemon(&comparison);
 	if (ret == 0)

@@ -146,6 +146,13 @@ def test_names_may_be_numbers(site, strait):  # noqa: F811
     assert os.stat(new["socket"]).st_mode & 0o777 == 0o660
     assert strait(where, "diff", path) == ("", "")
     assert [group["name"] for group in where.rpc.call("group.list")["groups"]] == ["7"]
+    # The group goes, and the disk stays.
+    del new["qos"], tree["groups"]
+    path = write(where, json.dumps({**tree, "disks": [*tree["disks"], new]}))
+    out, _ = strait(where, "diff", path, expect=1)
+    assert "disk 12\n" in out and "- group 7" in out, out
+    strait(where, "reload", path)
+    assert where.get("12")["group"] is None and strait(where, "diff", path) == ("", "")
 
 
 def test_a_bad_file_changes_nothing(site, strait):  # noqa: F811
