@@ -171,7 +171,9 @@ static void submit_range(struct blk_request *request)
 	io->offset = range->sector * SECTOR;
 	io->length = (uint64_t)range->num_sectors * SECTOR;
 	io->flags = stable_flag(blk_of(request));
-	if (io->op == STORAGE_WRITE_ZEROES && range->flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP)
+	/* What cannot be unmapped has to be written, and counts as that where bytes are limited. */
+	if (io->op == STORAGE_WRITE_ZEROES && range->flags & VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP &&
+	    blk_of(request)->storage->info.discard_granularity)
 		io->flags |= STORAGE_UNMAP;
 	if (request->range == 0)
 		count_use(request);

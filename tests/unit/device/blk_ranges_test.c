@@ -163,6 +163,18 @@ static void the_unmap_flag_is_handed_on(void **state)
 		assert_int_equal(!!(rig->recorder.record[i].flags & STORAGE_UNMAP), i != 1);
 }
 
+/* By a limit on bytes, zeroes that are unmapped cost nothing. */
+static void the_unmap_flag_is_no_way_around_what_writing_costs(void **state)
+{
+	const range one = {.sector = 8, .num_sectors = 8, .flags = VIRTIO_BLK_WRITE_ZEROES_FLAG_UNMAP};
+	struct blk_rig *rig = *state;
+
+	rig->storage->info.discard_granularity = 0;
+	assert_outcome(blk_ranges(rig, VIRTIO_BLK_T_WRITE_ZEROES, &one, 1), VIRTIO_BLK_S_OK, 1);
+	assert_int_equal(rig->recorder.count, 1);
+	assert_int_equal(rig->recorder.record[0].flags & STORAGE_UNMAP, 0);
+}
+
 /* What the back end does not support, or a range longer than was offered. */
 static void limits_and_lacks(void **state)
 {
@@ -319,6 +331,7 @@ int main(void)
 		CASE(lists_that_are_none),
 		CASE(lists_in_pieces),
 		CASE(the_unmap_flag_is_handed_on),
+		CASE(the_unmap_flag_is_no_way_around_what_writing_costs),
 		CASE(ranges_that_change_while_they_are_read),
 		cmocka_unit_test(limits_and_lacks),
 		cmocka_unit_test(ranges_of_a_disk_of_large_blocks),
