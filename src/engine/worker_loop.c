@@ -72,6 +72,30 @@ static void enter(struct worker *worker)
 	stage_tick(&worker->thread);
 }
 
+/*
+ * Who had something released goes behind all others: of a limit that lets one request pass at a time whoever is first
+ * would have all.
+ */
+static bool release_held(struct worker *worker)
+{
+	struct queue **link = &worker->queues, *served = NULL, **last = &served;
+
+	while (*link) {
+		struct queue *queue = *link;
+
+		if (!queue->held_now || !queue_release_held(queue)) {
+			link = &queue->next;
+			continue;
+		}
+		*link = queue->next;
+		*last = queue;
+		last = &queue->next;
+	}
+	*last = NULL;
+	*link = served;
+	return served != NULL;
+}
+
 /* Look everywhere once. True where something was found to do. */
 static bool turn(struct worker *worker)
 {
@@ -81,9 +105,9 @@ static bool turn(struct worker *worker)
 	if (found)
 		stage_tick(&worker->thread);
 	found |= collect_posted(worker);
+	if (__builtin_expect(worker->holding, 0))
+		found |= release_held(worker);
 	for (struct queue *queue = worker->queues; queue; queue = queue->next) {
-		if (__builtin_expect(queue->held_now, 0))
-			found |= queue_release_held(queue);
 		found |= queue_take(queue);
 		if (queue_under_way(queue) && storage_needs_poll(queue->storage)) {
 			stage_tick(&worker->thread);

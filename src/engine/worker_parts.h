@@ -34,6 +34,7 @@ struct worker {
 	unsigned unkicked;                   /* queues without a kick descriptor: no sleep while there are any */
 	unsigned moving;                     /* queues that drain in order to move: no sleep either; of the last turn */
 	unsigned held;                       /* queues with a call held back; of the last turn */
+	unsigned holding;                    /* queues with requests held back; of the last turn */
 	bool mailbox_armed;
 	bool quit;
 	struct worker_counters counters;

@@ -123,7 +123,7 @@ void worker_flush_queues(struct worker *worker)
 {
 	struct queue **link = &worker->queues;
 
-	worker->held = worker->moving = 0;
+	worker->held = worker->holding = worker->moving = 0;
 	while (*link) {
 		struct queue *queue = *link;
 
@@ -131,6 +131,7 @@ void worker_flush_queues(struct worker *worker)
 		if (__builtin_expect(queue->leaving != QUEUE_STAYS, 0) && leave(worker, queue, link))
 			continue;
 		worker->held += queue->calls.held > 0;
+		worker->holding += queue->held_now > 0;
 		worker->moving += queue->leaving == QUEUE_MOVES;
 		link = &queue->next;
 	}

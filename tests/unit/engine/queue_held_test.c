@@ -193,6 +193,40 @@ static void pass_when_others_are_done(void **state)
 	held_destroy(&h);
 }
 
+/* Two queues of a disk on one worker, each of which always wants more, have the same of their limit. */
+static void take_turns_with_those_of_other_queues(void **state)
+{
+	const unsigned depth = SLOTS / 2;
+	struct queue queue;
+	struct driver driver;
+	struct load load;
+	struct held h;
+
+	(void)state;
+	held_create(&h, 1000);
+	echo_queue(&queue, 1, h.storage);
+	queue.qos = &h.node;
+	queue.limited = true;
+	driver_create(&driver, &h.rig, &queue, MIB, 2 * SLOTS, 0);
+	load_create(&load, &driver, GUEST_DATA + MIB, SLOTS);
+	driver_start(&driver);
+	while (h.load.completed + load.completed < 800) {
+		if (load_offer(&h.load, depth - h.load.busy))
+			driver_kick(&h.driver);
+		if (load_offer(&load, depth - load.busy))
+			driver_kick(&driver);
+		sched_yield();
+		load_collect(&h.load);
+		load_collect(&load);
+	}
+	assert_true(h.load.completed >= 240);
+	assert_true(load.completed >= 240);
+	driver_stop(&driver);
+	load_collect(&load);
+	held_destroy(&h);
+	driver_destroy(&driver);
+}
+
 static int set_up(void **state)
 {
 	(void)state;
@@ -203,9 +237,13 @@ static int set_up(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(pass_when_they_are_due),  cmocka_unit_test(wait_asleep_for_their_time),
-		cmocka_unit_test(are_submitted_at_a_stop), cmocka_unit_test(move_with_their_queue),
-		cmocka_unit_test(pass_when_limits_change), cmocka_unit_test(pass_when_others_are_done),
+		cmocka_unit_test(pass_when_they_are_due),
+		cmocka_unit_test(wait_asleep_for_their_time),
+		cmocka_unit_test(are_submitted_at_a_stop),
+		cmocka_unit_test(move_with_their_queue),
+		cmocka_unit_test(pass_when_limits_change),
+		cmocka_unit_test(pass_when_others_are_done),
+		cmocka_unit_test(take_turns_with_those_of_other_queues),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, NULL);
