@@ -60,14 +60,18 @@ static uint64_t caught_up(struct qos_node *group, struct qos_node *member)
 	return least;
 }
 
+/*
+ * Who is refused believes it, too: a guest with many queues, each of which asks again and again, would otherwise have
+ * its worker look at all members of a large group all the time. What one passes meanwhile is far less than the slack.
+ */
 bool qos_share_may_pass(struct qos_node *group, struct qos_node *member, qos_time now)
 {
 	const uint64_t virtual = caught_up(group, member), slack = virtual_of(member, SLACK);
 	const int64_t age = qos_time_between(LOAD(group->slowest_at), now);
+	const bool believed = age >= 0 && age < (int64_t)BELIEVED;
+	const uint64_t slowest = believed ? LOAD(group->slowest) : slowest_that_waits(group, now);
 
-	if (age >= 0 && age < (int64_t)BELIEVED && (int64_t)(virtual - LOAD(group->slowest) - slack) <= 0)
-		return true;
-	return (int64_t)(virtual - slowest_that_waits(group, now) - slack) <= 0;
+	return (int64_t)(virtual - slowest - slack) <= 0;
 }
 
 /*
