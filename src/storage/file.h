@@ -152,7 +152,7 @@ static inline bool file_cache_is_direct(enum storage_cache cache)
 	return cache == STORAGE_CACHE_NONE || cache == STORAGE_CACHE_DIRECTSYNC;
 }
 
-/* Have the open file do direct I/O, or not, as file->direct says. Negative errno with err set. */
+/* Have the open file do direct I/O, or not, as file->direct says, and wait. Negative errno with err set. */
 int file_image_set_direct(struct file_storage *file, enum storage_cache cache, struct error *err);
 
 /* What the file system's kind says; fd, is_block and direct are set. */

@@ -158,9 +158,10 @@ static void open_own(struct file_storage *file, const struct storage_file_option
 int file_image_set_direct(struct file_storage *file, enum storage_cache cache, struct error *err)
 {
 	const struct storage_file_options options = {.cache = cache};
-	const int flags = fcntl(file->fd, F_GETFL);
+	/* With O_NONBLOCK an io_uring answers EAGAIN where a file system knows no other way than to wait. */
+	const int got = fcntl(file->fd, F_GETFL), flags = got & ~(O_DIRECT | O_NONBLOCK);
 
-	if (flags >= 0 && fcntl(file->fd, F_SETFL, file->direct ? flags | O_DIRECT : flags & ~O_DIRECT) == 0)
+	if (got >= 0 && fcntl(file->fd, F_SETFL, file->direct ? flags | O_DIRECT : flags) == 0)
 		return 0;
 	return open_error(file, &options, errno, err);
 }

@@ -81,6 +81,18 @@ def test_what_cannot_be_added(site):  # noqa: F811
     assert len(os.listdir(f"/proc/{where.daemon.pid}/fd")) == before
 
 
+@pytest.mark.parametrize("sandbox", ["on"])
+def test_an_image_that_would_not_wait(site):  # noqa: F811
+    """With O_NONBLOCK io_uring fails where a file system has to wait. strait opens images so, lest a FIFO keep it."""
+    where = site()
+    for cache in ("none", "writeback"):
+        disk = where.disk(cache, cache=cache)
+        with where.descriptors(disk, os.O_RDWR | os.O_NONBLOCK) as fds:
+            where.rpc.call("disk.add", fds=fds, disk=disk)
+            flags = fcntl.fcntl(fds[0], fcntl.F_GETFL)
+            assert not flags & os.O_NONBLOCK and bool(flags & os.O_DIRECT) == (cache == "none")
+
+
 def load(bench, disk, seconds=60, *options):  # noqa: F811
     """Verified load that goes on until finish()."""
     return bench.running(disk["socket"], "--rw=randrw", "--verify", "--size=8m", f"--time={seconds}s", "--depth=8", *options)
