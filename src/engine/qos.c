@@ -20,6 +20,10 @@
 #define LOAD(word)         __atomic_load_n(&(word), __ATOMIC_RELAXED)
 #define STORE(word, value) __atomic_store_n(&(word), value, __ATOMIC_RELAXED)
 
+/* Who follows a link (FOLLOW) finds a node that was initialised. */
+#define LINK(link, to) __atomic_store_n(&(link), to, __ATOMIC_RELEASE)
+#define FOLLOW(link)   __atomic_load_n(&(link), __ATOMIC_ACQUIRE)
+
 const char *const qos_kind_names[QOS_KIND_COUNT] = {"iops", "read-iops", "write-iops", "bps", "read-bps", "write-bps"};
 
 #define KIND(bucket) ((enum qos_kind)((bucket) / 2))
@@ -101,14 +105,12 @@ void qos_node_set_parent(struct qos_node *node, struct qos_node *parent)
 
 		while (*link != node)
 			link = &(*link)->next_member;
-		STORE(*link, node->next_member);
+		LINK(*link, node->next_member);
 	}
-	STORE(node->parent, parent);
+	LINK(node->parent, parent);
 	if (parent) {
-		STORE(node->next_member, parent->members);
-		/* Pairs with nothing stronger than the dependency of readers: a member is initialised before it is
-		 * linked. */
-		__atomic_store_n(&parent->members, node, __ATOMIC_RELEASE);
+		LINK(node->next_member, parent->members);
+		LINK(parent->members, node);
 		/* Its time in the group before may be hours ahead of this one's. */
 		STORE(node->virtual_time, LOAD(parent->group_time));
 	}
@@ -210,7 +212,7 @@ struct path {
 static void find_path(struct qos_node *disk, const struct qos_cost *cost, struct path *path)
 {
 	path->count = 0;
-	for (struct qos_node *node = disk; node && path->count < QOS_LEVELS; node = LOAD(node->parent)) {
+	for (struct qos_node *node = disk; node && path->count < QOS_LEVELS; node = FOLLOW(node->parent)) {
 		path->node[path->count] = node;
 		path->mask[path->count++] = buckets_of(node, cost);
 	}

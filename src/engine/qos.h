@@ -68,7 +68,7 @@ struct qos_cost {
 #define QOS_BUCKETS (QOS_KIND_COUNT * 2) /* of each kind the sustained rate and the peak rate */
 
 struct qos_node {
-	/* The control thread's, read by workers (relaxed). */
+	/* The control thread's, read by workers (relaxed; links acquire). */
 	struct qos_node *parent;               /* the group that it is a member of, or NULL */
 	struct qos_node *members;              /* of a group */
 	struct qos_node *next_member;          /* of the parent */

@@ -20,6 +20,9 @@
 #define LOAD(word)         __atomic_load_n(&(word), __ATOMIC_RELAXED)
 #define STORE(word, value) __atomic_store_n(&(word), value, __ATOMIC_RELAXED)
 
+/* Pairs with qos_node_set_parent(): a member was initialised before it was linked. */
+#define FOLLOW(link) __atomic_load_n(&(link), __ATOMIC_ACQUIRE)
+
 /* Virtual time is what the default weight takes. A node that is being used again may have no weight yet. */
 static uint64_t virtual_of(const struct qos_node *member, qos_time worth)
 {
@@ -34,7 +37,7 @@ static uint64_t slowest_that_waits(struct qos_node *group, qos_time now)
 	/* Nobody: everybody may pass. */
 	uint64_t slowest = LOAD(group->group_time) + ABSURD;
 
-	for (const struct qos_node *member = LOAD(group->members); member; member = LOAD(member->next_member)) {
+	for (const struct qos_node *member = FOLLOW(group->members); member; member = FOLLOW(member->next_member)) {
 		const uint64_t virtual = LOAD(member->virtual_time);
 
 		/* One that leaves the group just now leads us to members of another. */
