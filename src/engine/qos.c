@@ -75,6 +75,15 @@ static void set_limit(struct qos_node *node, enum qos_kind kind, const struct qo
 	qos_bucket_change(&node->bucket[kind * 2 + 1], peak, short_burst(kind, peak), now);
 }
 
+/* They ask again, and may not come back for so long as they said under other limits. */
+static void wait_for_no_member(const struct qos_node *group, qos_time now)
+{
+	for (struct qos_node *member = group->members; member; member = member->next_member) {
+		STORE(member->waits_until, now);
+		wait_for_no_member(member, now);
+	}
+}
+
 void qos_node_set_limits(struct qos_node *node, const struct qos_limits *limits, qos_time now)
 {
 	uint32_t limited[QOS_DIRECTION_COUNT] = {0};
@@ -89,6 +98,7 @@ void qos_node_set_limits(struct qos_node *node, const struct qos_limits *limits,
 	}
 	STORE(node->limited[QOS_READ], limited[QOS_READ]);
 	STORE(node->limited[QOS_WRITE], limited[QOS_WRITE]);
+	wait_for_no_member(node, now);
 }
 
 void qos_node_set_weight(struct qos_node *node, uint32_t weight)

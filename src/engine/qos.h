@@ -104,7 +104,8 @@ static inline qos_time qos_now(void)
 /* Control thread. No limits, no parent. */
 void qos_node_init(struct qos_node *node, qos_time now);
 
-/* Control thread. What was used of a limit that there was before stays used. */
+/* Control thread. What was used of a limit that there was before stays used. Who is held has to be told to ask again.
+ */
 void qos_node_set_limits(struct qos_node *node, const struct qos_limits *limits, qos_time now);
 void qos_node_set_weight(struct qos_node *node, uint32_t weight);
 

@@ -169,28 +169,32 @@ static void one_at_a_time_holds_nobody_back(void **state)
 /* It said that it would be back in a minute, and has passed since: others do not wait for it until then. */
 static void who_passes_sooner_is_not_waited_for(void **state)
 {
-	struct qos_cost large = {.direction = QOS_WRITE, .bytes = 64 << 20};
-	struct qos_limits limits = {0};
-	struct qos_node group, disk[2];
-	struct qos_refusal why;
-	struct player player;
-
 	(void)state;
-	node_with(&group, QOS_BPS, 1 << 20, NULL);
-	for (unsigned i = 0; i < 2; i++)
-		node_with(&disk[i], QOS_IOPS, 0, &group);
-	qos_node_set_weight(&disk[0], QOS_WEIGHT_MAX);
-	assert_true(qos_admit(&disk[0], &large, QOS_SECOND * 98, &why));
-	qos_count_held(&disk[0], 1);
-	large.since = QOS_SECOND * 98;
-	assert_false(qos_admit(&disk[0], &large, QOS_SECOND * 98, &why));
-	limits.limit[QOS_BPS].rate = 100 << 20;
-	qos_node_set_limits(&group, &limits, QOS_SECOND * 98);
-	assert_true(qos_admit(&disk[0], &large, QOS_SECOND * 99, &why));
-	qos_count_held(&disk[0], -1);
-	player = (struct player){.node = &disk[1], .cost = small_read};
-	run(&player, 1, QOS_SECOND * 10);
-	near(player.passed * 4096, 10.0 * (100 << 20), 0.1);
+	for (unsigned nested = 0; nested < 2; nested++) {
+		struct qos_cost large = {.direction = QOS_WRITE, .bytes = 64 << 20};
+		struct qos_limits limits = {0};
+		struct qos_node group, inner, disk[2];
+		struct qos_refusal why;
+		struct player player;
+
+		node_with(&group, QOS_BPS, 1 << 20, NULL);
+		node_with(&inner, QOS_BPS, 0, &group);
+		qos_node_set_weight(&inner, QOS_WEIGHT_MAX);
+		node_with(&disk[0], QOS_IOPS, 0, nested ? &inner : &group);
+		node_with(&disk[1], QOS_IOPS, 0, &group);
+		qos_node_set_weight(&disk[0], QOS_WEIGHT_MAX);
+		assert_true(qos_admit(&disk[0], &large, QOS_SECOND * 98, &why));
+		qos_count_held(&disk[0], 1);
+		large.since = QOS_SECOND * 98;
+		assert_false(qos_admit(&disk[0], &large, QOS_SECOND * 98, &why));
+		limits.limit[QOS_BPS].rate = 100 << 20;
+		qos_node_set_limits(&group, &limits, QOS_SECOND * 98);
+		assert_true(qos_admit(&disk[0], &large, QOS_SECOND * 99, &why));
+		qos_count_held(&disk[0], -1);
+		player = (struct player){.node = &disk[1], .cost = small_read};
+		run(&player, 1, QOS_SECOND * 10);
+		near(player.passed * 4096, 10.0 * (100 << 20), 0.1);
+	}
 }
 
 /* Where it was before, it took much, of little weight. That is no debt to its new neighbours. */
