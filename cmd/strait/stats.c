@@ -50,14 +50,19 @@ int command_stats(int argc, char **argv)
 		return code;
 	if (!seconds_read(last, &window))
 		return client_command_misused(&command, "--last: %s: expected seconds from 1 to 86400", last);
-	client = client_command_connect(&command, &arguments);
-	if (!client)
-		return CLIENT_EXIT_FAILED;
 	params = json_object();
-	if (arguments.operand_count)
-		json_object_set_new(params, "disk", json_string(arguments.operands[0]));
+	/* Without it all disks would be meant. */
+	if (arguments.operand_count && json_object_set_new(params, "disk", json_string(arguments.operands[0])) < 0) {
+		json_decref(params);
+		return client_command_misused(&command, "%s: expected the name of a disk", arguments.operands[0]);
+	}
 	if (!reset)
 		json_object_set_new(params, "window", json_integer(window));
+	client = client_command_connect(&command, &arguments);
+	if (!client) {
+		json_decref(params);
+		return CLIENT_EXIT_FAILED;
+	}
 	stats = client_command_call(&command, client, reset ? "stats.reset" : "stats.get", params, &code);
 	json_decref(params);
 	if (stats)
