@@ -381,6 +381,19 @@ void qos_charge(struct qos_node *disk, const struct qos_cost *cost, qos_time now
 	passed(&path, cost);
 }
 
+bool qos_is_in_debt(const struct qos_node *disk, qos_time now)
+{
+	unsigned levels = 0;
+
+	for (const struct qos_node *node = disk; node && levels < QOS_LEVELS; node = FOLLOW(node->parent), levels++) {
+		for (uint32_t mask = LOAD(node->limited[QOS_READ]) | LOAD(node->limited[QOS_WRITE]); mask;) {
+			if (qos_bucket_debt(&node->bucket[take_first(&mask)], now) > QOS_SECOND)
+				return true;
+		}
+	}
+	return false;
+}
+
 void qos_count_under_way(struct qos_node *disk, int more)
 {
 	__atomic_fetch_add(&disk->under_way, (uint32_t)more, __ATOMIC_RELAXED);

@@ -133,6 +133,9 @@ static inline bool qos_node_is_capped(const struct qos_node *disk)
 	return __atomic_load_n(&disk->cap, __ATOMIC_RELAXED) != 0;
 }
 
+/* Any worker. What was charged to the disk, or to a group around it, will take longer than a second to be paid for. */
+bool qos_is_in_debt(const struct qos_node *disk, qos_time now);
+
 /* Any worker. So many more requests of the disk are under way, or wait; or fewer. */
 void qos_count_under_way(struct qos_node *disk, int more);
 void qos_count_held(struct qos_node *disk, int more);

@@ -74,6 +74,13 @@ qos_time qos_bucket_when(const struct qos_bucket *bucket, uint64_t cost, qos_tim
 	return passes_at(qos_bucket_cost(bucket, cost), load(&bucket->depth), now, ahead > 0 ? (qos_time)ahead : 0);
 }
 
+qos_time qos_bucket_debt(const struct qos_bucket *bucket, qos_time now)
+{
+	const int64_t beyond = qos_time_between(now, load(&bucket->full_at)) - (int64_t)load(&bucket->depth);
+
+	return beyond > 0 ? (qos_time)beyond : 0;
+}
+
 /* Of a burst what may be used where something is left to others. */
 static qos_time shared(qos_time depth, qos_time time, qos_time leave)
 {

@@ -65,6 +65,9 @@ bool qos_bucket_take_leaving(struct qos_bucket *bucket, uint64_t cost, qos_time 
 /* Any thread. When cost would pass, if nobody else takes any; now: at once. */
 qos_time qos_bucket_when(const struct qos_bucket *bucket, uint64_t cost, qos_time now);
 
+/* Any thread. How long it takes to pay for what was taken beyond the burst; 0: nothing was. */
+qos_time qos_bucket_debt(const struct qos_bucket *bucket, qos_time now);
+
 /* Any thread. Take it whether there is as much or not; those who come later wait for it. */
 void qos_bucket_charge(struct qos_bucket *bucket, uint64_t cost, qos_time now);
 

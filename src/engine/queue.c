@@ -326,6 +326,8 @@ static unsigned room(struct queue *queue)
 {
 	const uint32_t most = queue->policy.in_flight_max;
 
+	if (__builtin_expect(queue->in_debt, 0) && queue_pays(queue))
+		return 0;
 	if (!queue_is_full(queue))
 		return most && most - queue->in_flight < QUEUE_BATCH ? most - queue->in_flight : QUEUE_BATCH;
 	if (!queue->full_said && most < queue->vq.size) {

@@ -106,6 +106,7 @@ struct queue {
 	struct queue_held held[QOS_DIRECTION_COUNT];
 	qos_time held_until; /* none of them can pass before */
 	bool held_both;      /* what refused the first of them holds either direction back */
+	bool in_debt;        /* held ones passed at a stop: until that is paid for the queue takes nothing */
 	int kick_fd, call_fd, err_fd;
 	enum queue_leaving leaving;
 	bool broken_said;
@@ -205,6 +206,12 @@ bool queue_take(struct queue *queue);
  * takes them along.
  */
 bool queue_release_held(struct queue *queue);
+
+/*
+ * Worker: the queue has to wait until what passed at its last stop is paid for.
+ * Else a driver could evade its limits by filling its ring and resetting, over and over.
+ */
+bool queue_pays(struct queue *queue);
 
 /* Worker: whether a request that is about to be submitted for the first time may be. False: it is held. */
 bool queue_admit(struct request *request);

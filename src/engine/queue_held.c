@@ -5,6 +5,9 @@
 /* Released in one go, so that other queues of the worker have their turn. */
 #define RELEASE_BATCH 16
 
+/* How often a queue in debt looks whether it still is. */
+#define DEBT_LOOK QOS_NS(50000000)
+
 static void push(struct queue *queue, enum qos_direction direction, struct request *request)
 {
 	struct queue_held *held = &queue->held[direction];
@@ -18,6 +21,13 @@ static void push(struct queue *queue, enum qos_direction direction, struct reque
 	QUEUE_COUNT(queue->held_now, 1);
 	QUEUE_COUNT(queue->counters.held, 1);
 	qos_count_held(queue->qos, 1);
+}
+
+/* What a stop lets pass is limited by nothing but the size of the ring. */
+static void charge(struct queue *queue, const struct qos_cost *cost, qos_time now)
+{
+	qos_charge(queue->qos, cost, now);
+	queue->in_debt |= queue->leaving == QUEUE_STOPS;
 }
 
 static struct request *pop(struct queue *queue, enum qos_direction direction)
@@ -60,7 +70,7 @@ bool queue_admit(struct request *request)
 		return true;
 	/* The next part of what has begun, or what a queue that stops still has to do. */
 	if (request->state == REQUEST_SUBMITTED || queue->leaving == QUEUE_STOPS) {
-		qos_charge(queue->qos, &cost, qos_now());
+		charge(queue, &cost, qos_now());
 		if (!request->under_way)
 			begin(request);
 		return true;
@@ -89,7 +99,7 @@ static bool release(struct queue *queue, enum qos_direction direction, bool anyw
 	qos_cost_of(&request->io, &cost);
 	cost.since = QOS_NS(clock_ticks_to_ns(request->held_since));
 	if (anyway)
-		qos_charge(queue->qos, &cost, now);
+		charge(queue, &cost, now);
 	else if (!qos_admit(queue->qos, &cost, now, why))
 		return false;
 	pop(queue, direction);
@@ -143,4 +153,17 @@ bool queue_release_held(struct queue *queue)
 	while (queue->held_now && released < RELEASE_BATCH && release_any(queue, anyway, now))
 		released++;
 	return released > 0;
+}
+
+bool queue_pays(struct queue *queue)
+{
+	const qos_time now = qos_now();
+
+	if (queue->leaving == QUEUE_STOPS)
+		return false;
+	queue->in_debt = __atomic_load_n(&queue->limited, __ATOMIC_RELAXED) && qos_is_in_debt(queue->qos, now);
+	/* A limit that is changed meanwhile is noticed soon. */
+	if (queue->in_debt)
+		queue->held_until = now + DEBT_LOOK;
+	return queue->in_debt;
 }

@@ -142,7 +142,7 @@ static bool prepare_sleep(struct worker *worker)
 	for (struct queue *queue = worker->queues; queue; queue = queue->next) {
 		if (queue_under_way(queue) && storage_needs_poll(queue->storage))
 			return false;
-		if (queue->leaving == QUEUE_STAYS && !queue->broken_said && !queue_is_full(queue) &&
+		if (queue->leaving == QUEUE_STAYS && !queue->broken_said && !queue_is_full(queue) && !queue->in_debt &&
 		    virtq_enable_kicks(&queue->vq))
 			return false;
 	}
@@ -159,7 +159,7 @@ static void wait_in_kernel(struct worker *worker)
 	uint64_t ns;
 
 	for (const struct queue *queue = worker->queues; queue; queue = queue->next) {
-		if (!queue->held_now || (held && qos_time_between(due, queue->held_until) >= 0))
+		if ((!queue->held_now && !queue->in_debt) || (held && qos_time_between(due, queue->held_until) >= 0))
 			continue;
 		due = queue->held_until;
 		held = true;
