@@ -423,16 +423,23 @@ void request_submit(struct request *request)
 	stage_submit(queue, request);
 }
 
+/* What only those have that were not over at once. */
+static __attribute__((noinline)) void settle(struct queue *queue, struct request *request)
+{
+	stage_done(queue, request);
+	if (!request->under_way)
+		return;
+	request->under_way = false;
+	qos_count_under_way(queue->qos, -1);
+}
+
 void request_done(struct request *request, uint32_t written)
 {
 	struct queue *queue = request->queue;
 
-	stage_done(queue, request);
+	if (__builtin_expect(request->stamp | request->under_way, 0))
+		settle(queue, request);
 	request_set_state(request, REQUEST_DONE);
-	if (__builtin_expect(request->under_way, 0)) {
-		request->under_way = false;
-		qos_count_under_way(queue->qos, -1);
-	}
 	virtq_push(&queue->vq, &request->chain, written);
 	QUEUE_COUNT(queue->counters.requests, 1);
 	request_set_state(request, REQUEST_FREE);

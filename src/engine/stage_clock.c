@@ -307,13 +307,12 @@ static void publish_samples(struct queue *queue, struct stage_clock *clock, uint
 uint64_t stage_clock_published(struct queue *queue)
 {
 	struct stage_clock *clock = queue->clock;
-	const uint64_t now = stage_now(queue->thread);
+	const uint64_t now = stage_now(queue->thread), since = clock->published;
 
 	clock->published = now;
-
 	/* A turn like the one before: nothing is to be done for it. */
 	if (clock->repeats && !clock->sample_count && !queue->in_flight &&
-	    now - clock->seen - clock->like_least <= clock->like_span)
+	    now - since - clock->like_least <= clock->like_span)
 		return now;
 	publish_samples(queue, clock, now);
 	return now;
@@ -362,11 +361,11 @@ static uint64_t between_ns(uint64_t from, uint64_t to)
 /* The next turns may be like this one, of which that was all. */
 static void expect_repeats(struct stage_clock *clock, const struct stage_sample *sample, const uint64_t *spent_ns)
 {
-	const uint64_t total = sample->published - sample->seen;
+	const uint64_t turn = sample->published - sample->taken;
 
 	memcpy(clock->like, spent_ns, sizeof(clock->like));
-	clock->like_least = total / 2;
-	clock->like_span = total + total / 2;
+	clock->like_least = turn / 2;
+	clock->like_span = turn + turn / 2;
 	clock->repeats = REPEATS;
 }
 

@@ -96,7 +96,7 @@ struct stage_clock {
 	/* turns that count as an earlier one */
 	uint64_t like[STAGE_COUNT]; /* what its requests spent (nanoseconds) */
 	uint64_t like_least,
-		like_span;          /* ticks from seen to published of a turn like it, and how much more they may be */
+		like_span; /* ticks from one publication to the next of a turn like it, and how much more they may be */
 	uint64_t published;         /* the last time something was */
 	uint64_t alike;             /* requests of such turns, as at_once */
 	const struct request *last; /* taken; its place is not taken again before it is published */
@@ -131,17 +131,22 @@ const struct stage_times *stage_clock_times(const struct queue *queue, enum stor
 /* Any thread: its slowest requests. NULL: it has no clock. */
 struct slow_recorder *stage_clock_slow(const struct queue *queue);
 
-/* The rest is for stage_hooks.h, which says what it means. */
-unsigned stage_clock_group(struct queue *queue, unsigned taken, unsigned most);
-void stage_clock_stamp_first(struct queue *queue, struct request *request);
-void stage_clock_handled(struct queue *queue, struct request *request);
-void stage_clock_looked(struct queue *queue, const struct request *last, unsigned taken, bool empty);
-void stage_clock_submit(struct queue *queue, struct request *request);
-void stage_clock_entered(struct queue *queue);
-void stage_clock_done(struct queue *queue, struct request *request);
-uint64_t stage_clock_published(struct queue *queue);
-void stage_clock_called(struct queue *queue, uint64_t called);
-void stage_clock_repeated(struct queue *queue);
-void stage_clock_rest(struct queue *queue);
+/*
+ * The rest is for stage_hooks.h, which says what it means. Not inlined: it is seldom that a turn of a busy queue needs
+ * it, and the loop that takes requests is better off with its registers for itself.
+ */
+#define STAGE_SELDOM __attribute__((noinline))
+
+STAGE_SELDOM unsigned stage_clock_group(struct queue *queue, unsigned taken, unsigned most);
+STAGE_SELDOM void stage_clock_stamp_first(struct queue *queue, struct request *request);
+STAGE_SELDOM void stage_clock_handled(struct queue *queue, struct request *request);
+STAGE_SELDOM void stage_clock_looked(struct queue *queue, const struct request *last, unsigned taken, bool empty);
+STAGE_SELDOM void stage_clock_submit(struct queue *queue, struct request *request);
+STAGE_SELDOM void stage_clock_entered(struct queue *queue);
+STAGE_SELDOM void stage_clock_done(struct queue *queue, struct request *request);
+STAGE_SELDOM uint64_t stage_clock_published(struct queue *queue);
+STAGE_SELDOM void stage_clock_called(struct queue *queue, uint64_t called);
+STAGE_SELDOM void stage_clock_repeated(struct queue *queue);
+STAGE_SELDOM void stage_clock_rest(struct queue *queue);
 
 #endif

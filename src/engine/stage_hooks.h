@@ -29,13 +29,28 @@ static inline void stage_tick(struct storage_thread *thread)
 		stage_now(thread);
 }
 
+/* A turn that counts as an earlier one, and is not the last of these: nobody asks what of it was where when. */
+static inline bool stage_repeats(const struct queue *queue)
+{
+	return queue->clock->repeats > 1 && !queue->stamp_each;
+}
+
 /*
  * A look at the ring begins, or goes on: so many have been taken in it. The
  * number at which this is to be called again, most where that is none.
  */
 static inline unsigned stage_group(struct queue *queue, unsigned taken, unsigned most)
 {
-	return stage_clock_of(queue) ? stage_clock_group(queue, taken, most) : most;
+	struct stage_clock *clock = stage_clock_of(queue);
+
+	if (!clock)
+		return most;
+	if (!stage_repeats(queue))
+		return stage_clock_group(queue, taken, most);
+	clock->seen = clock->taken = clock->since = queue->thread->now;
+	clock->gap = 0;
+	clock->activity = STAGE_BUSY;
+	return most;
 }
 
 /* Nothing more is coming, for now: leave nothing uncounted. */
@@ -67,7 +82,12 @@ static inline void stage_looked(struct queue *queue, const struct request *last,
 
 	if (!clock)
 		return;
-	if (taken) {
+	if (taken && stage_repeats(queue)) {
+		clock->last = last;
+		clock->taken_count = taken;
+		clock->looked = queue->thread->now;
+		clock->known = 0;
+	} else if (taken) {
 		stage_clock_looked(queue, last, taken, empty);
 	} else if (empty) {
 		stage_rest(queue);
