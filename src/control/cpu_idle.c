@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/cpu_idle.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "control/cpu_stat.h"
+
 int cpu_idle_open(struct cpu_idle *idle)
 {
 	memset(idle, 0, sizeof(*idle));
-	idle->fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
+	idle->fd = cpu_stat_open();
 	if (idle->fd < 0)
-		return -errno;
+		return idle->fd;
 	cpu_idle_look(idle);
 	return 0;
 }
@@ -25,8 +25,9 @@ void cpu_idle_close(struct cpu_idle *idle)
 }
 
 /* "cpuN user nice system idle iowait irq softirq steal ..." */
-static void read_line(struct cpu_idle *idle, const char *line)
+static void read_line(void *context, const char *line)
 {
+	struct cpu_idle *idle = context;
 	unsigned long long user, nice, system, idling, iowait, irq, softirq, steal;
 	uint64_t idle_now, total_now;
 	unsigned cpu;
@@ -45,19 +46,7 @@ static void read_line(struct cpu_idle *idle, const char *line)
 
 void cpu_idle_look(struct cpu_idle *idle)
 {
-	/* A line is at most 200 bytes long; the lines of CPUs come first. */
-	static char text[CPU_SETSIZE * 200];
-	ssize_t length = idle->fd < 0 ? -1 : pread(idle->fd, text, sizeof(text) - 1, 0);
-	char *line = text, *end;
-
-	if (length <= 0)
-		return;
-	text[length] = '\0';
-	while (strncmp(line, "cpu", 3) == 0 && (end = strchr(line, '\n'))) {
-		*end = '\0';
-		read_line(idle, line);
-		line = end + 1;
-	}
+	cpu_stat_read(idle->fd, read_line, idle);
 }
 
 double cpu_idle_best(const struct cpu_idle *idle, const cpu_set_t *cpus)

@@ -1,18 +1,18 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "control/cpu_steal.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "control/cpu_stat.h"
+
 int cpu_steal_open(struct cpu_steal *steal)
 {
 	memset(steal, 0, sizeof(*steal));
-	steal->fd = open("/proc/stat", O_RDONLY | O_CLOEXEC);
+	steal->fd = cpu_stat_open();
 	if (steal->fd < 0)
-		return -errno;
+		return steal->fd;
 	cpu_steal_look(steal);
 	return 0;
 }
@@ -25,13 +25,15 @@ void cpu_steal_close(struct cpu_steal *steal)
 }
 
 /* "cpuN user nice system idle iowait irq softirq steal ..."; without N it is the sum of all. */
-static void read_line(struct cpu_steal *steal, const char *line)
+static void read_line(void *context, const char *line)
 {
+	struct cpu_steal *steal = context;
 	const uint64_t unit_ns = 1000000000u / (uint64_t)sysconf(_SC_CLK_TCK);
 	unsigned long long stolen;
 	unsigned cpu;
 
 	if (line[3] == ' ') {
+		steal->count = 0;
 		if (sscanf(line, "cpu %*u %*u %*u %*u %*u %*u %*u %llu", &stolen) == 1)
 			steal->all_ns = stolen * unit_ns;
 	} else if (sscanf(line, "cpu%u %*u %*u %*u %*u %*u %*u %*u %llu", &cpu, &stolen) == 2 && cpu < CPU_SETSIZE) {
@@ -42,20 +44,7 @@ static void read_line(struct cpu_steal *steal, const char *line)
 
 void cpu_steal_look(struct cpu_steal *steal)
 {
-	/* A line is at most 200 bytes long; the lines of CPUs come first. */
-	static char text[CPU_SETSIZE * 200];
-	ssize_t length = steal->fd < 0 ? -1 : pread(steal->fd, text, sizeof(text) - 1, 0);
-	char *line = text, *end;
-
-	if (length <= 0)
-		return;
-	text[length] = '\0';
-	steal->count = 0;
-	while (strncmp(line, "cpu", 3) == 0 && (end = strchr(line, '\n'))) {
-		*end = '\0';
-		read_line(steal, line);
-		line = end + 1;
-	}
+	cpu_stat_read(steal->fd, read_line, steal);
 }
 
 uint64_t cpu_steal_of(const struct cpu_steal *steal, const cpu_set_t *cpus)
