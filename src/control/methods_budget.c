@@ -10,7 +10,7 @@
 static unsigned ops_of(const char *op)
 {
 	for (unsigned i = 0; op && i < STORAGE_OP_COUNT; i++) {
-		if (strcmp(op, stats_op_names[i]) == 0)
+		if (strcmp(op, storage_op_names[i]) == 0)
 			return 1u << i;
 	}
 	return STATS_ALL_OPS;

@@ -16,7 +16,7 @@ static json_t *describe_mix(const struct profile *profile)
 	for (unsigned op = 0; op < STORAGE_OP_COUNT; op++) {
 		const double share = profile->all_requests > 0 ? profile->requests[op] / profile->all_requests : 0;
 
-		json_object_set_new(mix, stats_op_names[op], json_real(share));
+		json_object_set_new(mix, storage_op_names[op], json_real(share));
 	}
 	return mix;
 }
@@ -38,7 +38,7 @@ static json_t *describe_sizes(const uint64_t word[BLK_PROFILE_WORDS])
 				json_array_append_new(list, json_pack("[I,I]", (json_int_t)(512ull << place),
 								      (json_int_t)count[place]));
 		}
-		json_object_set_new(sizes, stats_op_names[op], list);
+		json_object_set_new(sizes, storage_op_names[op], list);
 	}
 	return sizes;
 }

@@ -44,7 +44,7 @@ static json_t *describe_request(const struct slow_request *request)
 	for (unsigned stage = 0; stage < STAGE_COUNT; stage++)
 		stats_json_set(stages, stage_names[stage], request->spent_ns[stage]);
 	stats_json_set(object, "at", request->at_ms);
-	json_object_set_new(object, "op", json_string(stats_op_names[request->op]));
+	json_object_set_new(object, "op", json_string(storage_op_names[request->op]));
 	stats_json_set(object, "offset", request->offset);
 	stats_json_set(object, "length", request->length);
 	stats_json_set(object, "total-ns", request->total_ns);

@@ -5,8 +5,6 @@
 
 #include "control/metrics_parts.h"
 
-static const char *const op_names[STORAGE_OP_COUNT] = {"read", "write", "flush", "discard", "write-zeroes"};
-
 /* Numbers of the device; those of requests by type are apart. */
 static const struct {
 	enum stats_word word;
@@ -208,7 +206,7 @@ static void put_requests(const struct metrics *metrics, struct metrics_text *tex
 	for (const struct metrics_disk *disk = metrics->disks; disk; disk = disk->next) {
 		for (unsigned op = 0; op < STORAGE_OP_COUNT; op++) {
 			const struct metrics_labels labels = {.name = {"disk", "op"},
-							      .value = {disk->name, op_names[op]}};
+							      .value = {disk->name, storage_op_names[op]}};
 
 			metrics_text_uint(text, name, &labels, disk->word[STATS_OPS + op]);
 		}
@@ -240,7 +238,7 @@ void metrics_disks_put(struct metrics *metrics, struct metrics_text *text)
 	}
 	put_histograms(metrics, text, "strait_request_seconds",
 		       "Time from when a request was seen to when the driver was told that it is done, by type.", "op",
-		       op_names, 0, STORAGE_OP_COUNT);
+		       storage_op_names, 0, STORAGE_OP_COUNT);
 	put_histograms(metrics, text, "strait_stage_seconds",
 		       "Where that time was spent: every request has a part in each stage.", "stage", stage_names,
 		       STORAGE_OP_COUNT, STAGE_COUNT);

@@ -7,8 +7,6 @@
 #include "control/daemon_parts.h"
 #include "control/methods.h"
 
-const char *const stats_op_names[STORAGE_OP_COUNT] = {"read", "write", "flush", "discard", "write-zeroes"};
-
 struct fleet_disk *stats_json_disk(struct rpc_call *call, struct error *err)
 {
 	struct fleet_disk *member = method_find_disk(call, "disk", err);

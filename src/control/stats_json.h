@@ -32,7 +32,4 @@ json_t *stats_json_stages(const double spent_ns[STAGE_COUNT], uint64_t *total_ns
 /* {mean-ns, p50-ns, p99-ns, p999-ns, max-ns} */
 json_t *stats_json_times(const struct hist *hist);
 
-/* The words of operation types, as methods and tools call them. */
-extern const char *const stats_op_names[STORAGE_OP_COUNT];
-
 #endif

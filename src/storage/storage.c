@@ -7,6 +7,8 @@
 
 #include "base/log.h"
 
+const char *const storage_op_names[STORAGE_OP_COUNT] = {"read", "write", "flush", "discard", "write-zeroes"};
+
 int storage_poll(struct storage *storage, struct storage_thread *thread)
 {
 	int found = 0;

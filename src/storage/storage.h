@@ -28,6 +28,8 @@ enum storage_op {
 	STORAGE_OP_COUNT,
 };
 
+extern const char *const storage_op_names[STORAGE_OP_COUNT]; /* "read", "write-zeroes", ... as users read them */
+
 /* storage_io.flags */
 enum {
 	STORAGE_STABLE = 1 << 0, /* WRITE, WRITE_ZEROES, DISCARD: on stable storage before it completes */

@@ -60,7 +60,6 @@ static void answer(struct blk_request *request, uint8_t status, uint32_t written
 /* The first error of its queue is logged, then each that makes the count ten times larger. */
 static void log_failure(const struct blk_request *request, int error)
 {
-	static const char *const names[STORAGE_OP_COUNT] = {"read", "write", "flush", "discard", "write-zeroes"};
 	const struct storage_io *io = &request->base.io;
 	uint64_t count = counters_of(request)->errors;
 
@@ -70,7 +69,7 @@ static void log_failure(const struct blk_request *request, int error)
 		return;
 	log_error("disk %s: %s of %" PRIu64 " bytes at %" PRIu64 " failed: %s (%" PRIu64
 		  " failed so far on queue %u); the guest gets an I/O error",
-		  request->base.queue->name, names[io->op], io->length, io->offset, strerror(-error),
+		  request->base.queue->name, storage_op_names[io->op], io->length, io->offset, strerror(-error),
 		  counters_of(request)->errors, request->base.queue->index);
 }
 
