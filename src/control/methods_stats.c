@@ -32,18 +32,14 @@ static const struct {
 static json_t *describe_counters(const struct disk *disk)
 {
 	json_t *object = json_object();
-	uint64_t word[STATS_WORDS], in_flight = 0, held_now = 0;
+	uint64_t word[STATS_WORDS], held_now = 0;
 
 	stats_disk_epoch_words(disk->stats, word);
 	for (unsigned i = 0; i < sizeof(counters) / sizeof(counters[0]); i++)
 		stats_json_set(object, counters[i].name, word[counters[i].word]);
-	for (uint32_t i = 0; i < disk->blk.queue_count; i++) {
-		const struct queue *queue = &disk->blk.queue[i].queue;
-
-		in_flight += __atomic_load_n(&queue->in_flight, __ATOMIC_RELAXED);
-		held_now += __atomic_load_n(&queue->held_now, __ATOMIC_RELAXED);
-	}
-	stats_json_set(object, "in-flight", in_flight);
+	for (uint32_t i = 0; i < disk->blk.queue_count; i++)
+		held_now += __atomic_load_n(&disk->blk.queue[i].queue.held_now, __ATOMIC_RELAXED);
+	stats_json_set(object, "in-flight", disk_in_flight(disk));
 	stats_json_set(object, "held-now", held_now);
 	return object;
 }

@@ -123,15 +123,6 @@ static void look_at_clocks(struct metrics_disk *disk, const struct stats_disk *s
 	}
 }
 
-static uint32_t in_flight(const struct blk *blk)
-{
-	uint32_t sum = 0;
-
-	for (uint32_t i = 0; i < blk->queue_count; i++)
-		sum += __atomic_load_n(&blk->queue[i].queue.in_flight, __ATOMIC_RELAXED);
-	return sum;
-}
-
 /*
  * To read clocks is most of what a page costs, so those of a disk that does
  * nothing are not: a request's times are counted behind it, which is why they are
@@ -148,7 +139,7 @@ static void look(struct metrics_disk *disk, const struct fleet_disk *member)
 	memset(disk->word, 0, sizeof(disk->word));
 	if (stats) {
 		stats_disk_words(stats, disk->word);
-		disk->in_flight = in_flight(&member->disk.blk);
+		disk->in_flight = disk_in_flight(&member->disk);
 	}
 	/* Another disk of that name, from the beginning. */
 	if (taken(disk->word) < before)
