@@ -61,20 +61,7 @@ static int add_row(struct client_table *table, const json_t *group)
 
 static int print_table(const json_t *groups)
 {
-	struct client_table *table = client_table_new(columns);
-	const json_t *entry;
-	int ret = table ? 0 : -1;
-	size_t i;
-
-	json_array_foreach(groups, i, entry)
-	{
-		if (ret == 0)
-			ret = add_row(table, entry);
-	}
-	if (ret == 0)
-		ret = client_table_print(table);
-	client_table_free(table);
-	if (ret < 0) {
+	if (client_table_show(columns, groups, add_row) < 0) {
 		fprintf(stderr, "%s: no memory for a table\n", command.name);
 		return CLIENT_EXIT_FAILED;
 	}

@@ -58,6 +58,25 @@ void client_table_free(struct client_table *table)
 	free(table);
 }
 
+int client_table_show(const struct client_column *columns, const json_t *items,
+		      int (*add_row)(struct client_table *table, const json_t *item))
+{
+	struct client_table *table = client_table_new(columns);
+	int ret = table ? 0 : -ENOMEM;
+	const json_t *item;
+	size_t i;
+
+	json_array_foreach(items, i, item)
+	{
+		if (ret == 0)
+			ret = add_row(table, item);
+	}
+	if (ret == 0)
+		ret = client_table_print(table);
+	client_table_free(table);
+	return ret;
+}
+
 /* Three digits that count. */
 static void format(double value, const char *unit, char text[CLIENT_TEXT])
 {

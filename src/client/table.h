@@ -6,6 +6,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <jansson.h>
+
 /* A table on standard output, as wide as its cells are. */
 struct client_column {
 	const char *name;
@@ -23,6 +25,10 @@ int client_table_row(struct client_table *table, const char *const *cells);
 /* 0 or -ENOMEM. */
 int client_table_print(struct client_table *table);
 void client_table_free(struct client_table *table);
+
+/* A whole table: add_row() makes a row of each item. 0 or -ENOMEM. */
+int client_table_show(const struct client_column *columns, const json_t *items,
+		      int (*add_row)(struct client_table *table, const json_t *item));
 
 /* "16 MiB", "1.5 GiB", "512 B": three digits at least where it is not exact. Returns text. */
 #define CLIENT_TEXT 32

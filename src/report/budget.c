@@ -270,39 +270,32 @@ int report_compared(const json_t *now, const json_t *before)
 	return 0;
 }
 
+static int add_budget(struct client_table *table, const json_t *disk)
+{
+	const json_t *latency = json_object_get(disk, "latency");
+	const char *stage = json_string_value(json_object_get(latency, "dominant-stage"));
+	char count[REPORT_TEXT], share[REPORT_TEXT], p50[CLIENT_TEXT], p99[CLIENT_TEXT], p999[CLIENT_TEXT];
+	const char *cells[] = {json_string_value(json_object_get(disk, "name")),
+			       report_count(number(latency, "requests"), count),
+			       client_format_ns(number(latency, "p50-ns"), p50),
+			       client_format_ns(number(latency, "p99-ns"), p99),
+			       client_format_ns(number(latency, "p999-ns"), p999),
+			       stage,
+			       report_share(number(latency, "dominant-share"), 1, share)};
+
+	if (!stage) {
+		cells[2] = cells[3] = cells[4] = cells[6] = "-";
+		cells[5] = latency ? "no requests" : json_string_value(json_object_get(disk, "state"));
+	}
+	return client_table_row(table, cells);
+}
+
 int report_budgets(const json_t *stats)
 {
 	static const struct client_column columns[] = {
 		{"DISK", false}, {"REQUESTS", true}, {"P50", true},   {"P99", true},
 		{"P99.9", true}, {"P99 IS", false},  {"SHARE", true}, {NULL, false},
 	};
-	struct client_table *table = client_table_new(columns);
-	const json_t *disk;
-	int ret = table ? 0 : -ENOMEM;
-	size_t i;
 
-	json_array_foreach(json_object_get(stats, "disks"), i, disk)
-	{
-		const json_t *latency = json_object_get(disk, "latency");
-		const char *stage = json_string_value(json_object_get(latency, "dominant-stage"));
-		char count[REPORT_TEXT], share[REPORT_TEXT], p50[CLIENT_TEXT], p99[CLIENT_TEXT], p999[CLIENT_TEXT];
-		const char *cells[] = {json_string_value(json_object_get(disk, "name")),
-				       report_count(number(latency, "requests"), count),
-				       client_format_ns(number(latency, "p50-ns"), p50),
-				       client_format_ns(number(latency, "p99-ns"), p99),
-				       client_format_ns(number(latency, "p999-ns"), p999),
-				       stage,
-				       report_share(number(latency, "dominant-share"), 1, share)};
-
-		if (!stage) {
-			cells[2] = cells[3] = cells[4] = cells[6] = "-";
-			cells[5] = latency ? "no requests" : json_string_value(json_object_get(disk, "state"));
-		}
-		if (ret == 0)
-			ret = client_table_row(table, cells);
-	}
-	if (ret == 0)
-		ret = client_table_print(table);
-	client_table_free(table);
-	return ret;
+	return client_table_show(columns, json_object_get(stats, "disks"), add_budget);
 }

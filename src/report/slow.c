@@ -74,13 +74,10 @@ int report_slow(const json_t *slow)
 		{"TOTAL", true},  {"WHERE", false},    {"DEPTH", true},  {"QUEUE", true},
 		{"WORKER", true}, {"ACTIVITY", false}, {NULL, false},
 	};
-	const json_t *requests = json_object_get(slow, "requests"), *request;
+	const json_t *requests = json_object_get(slow, "requests");
 	const char *name = json_string_value(json_object_get(slow, "disk"));
 	const double threshold_ns = json_number_value(json_object_get(slow, "threshold-ns"));
-	struct client_table *table;
 	char text[CLIENT_TEXT];
-	int ret = 0;
-	size_t i;
 
 	if (!json_array_size(requests)) {
 		printf("%s: no slow requests have been recorded", name);
@@ -89,16 +86,5 @@ int report_slow(const json_t *slow)
 		printf(".\n");
 		return 0;
 	}
-	table = client_table_new(columns);
-	if (!table)
-		return -ENOMEM;
-	json_array_foreach(requests, i, request)
-	{
-		if (ret == 0)
-			ret = add_request(table, request);
-	}
-	if (ret == 0)
-		ret = client_table_print(table);
-	client_table_free(table);
-	return ret;
+	return client_table_show(columns, requests, add_request);
 }

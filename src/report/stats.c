@@ -41,20 +41,23 @@ static int print_disks(const json_t *disks)
 		{"WRITTEN", true}, {"ERRORS", true}, {"IN FLIGHT", true}, {"HELD", true},
 		{"P50", true},     {"P99", true},    {NULL, false},
 	};
-	struct client_table *table = client_table_new(columns);
-	int ret = table ? 0 : -ENOMEM;
-	const json_t *disk;
-	size_t i;
 
-	json_array_foreach(disks, i, disk)
-	{
-		if (ret == 0)
-			ret = add_disk(table, disk);
-	}
-	if (ret == 0)
-		ret = client_table_print(table);
-	client_table_free(table);
-	return ret;
+	return client_table_show(columns, disks, add_disk);
+}
+
+static int add_worker(struct client_table *table, const json_t *worker)
+{
+	char index[REPORT_TEXT], cpu[CLIENT_TEXT], delay[CLIENT_TEXT], idle[CLIENT_TEXT], turns[REPORT_TEXT],
+		sleeps[REPORT_TEXT];
+	const char *cells[] = {report_count(number(worker, "index"), index),
+			       json_string_value(json_object_get(worker, "cpus")),
+			       client_format_ns(number(worker, "cpu-ns"), cpu),
+			       client_format_ns(number(worker, "run-delay-ns"), delay),
+			       client_format_ns(number(worker, "idle-ns"), idle),
+			       report_count(number(worker, "turns"), turns),
+			       report_count(number(worker, "sleeps"), sleeps)};
+
+	return client_table_row(table, cells);
 }
 
 static int print_workers(const json_t *workers)
@@ -63,30 +66,8 @@ static int print_workers(const json_t *workers)
 		{"WORKER", true}, {"CPUS", false}, {"CPU TIME", true}, {"NO CPU FOR", true},
 		{"IDLE", true},   {"TURNS", true}, {"SLEEPS", true},   {NULL, false},
 	};
-	struct client_table *table = client_table_new(columns);
-	int ret = table ? 0 : -ENOMEM;
-	const json_t *worker;
-	size_t i;
 
-	json_array_foreach(workers, i, worker)
-	{
-		char index[REPORT_TEXT], cpu[CLIENT_TEXT], delay[CLIENT_TEXT], idle[CLIENT_TEXT], turns[REPORT_TEXT],
-			sleeps[REPORT_TEXT];
-		const char *cells[] = {report_count(number(worker, "index"), index),
-				       json_string_value(json_object_get(worker, "cpus")),
-				       client_format_ns(number(worker, "cpu-ns"), cpu),
-				       client_format_ns(number(worker, "run-delay-ns"), delay),
-				       client_format_ns(number(worker, "idle-ns"), idle),
-				       report_count(number(worker, "turns"), turns),
-				       report_count(number(worker, "sleeps"), sleeps)};
-
-		if (ret == 0)
-			ret = client_table_row(table, cells);
-	}
-	if (ret == 0)
-		ret = client_table_print(table);
-	client_table_free(table);
-	return ret;
+	return client_table_show(columns, workers, add_worker);
 }
 
 /* Everything that is counted of a disk, a line each. */
