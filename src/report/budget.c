@@ -42,14 +42,9 @@ static void read_levels(const json_t *budget, struct level level[LEVELS])
 	}
 }
 
-static double number(const json_t *object, const char *name)
-{
-	return json_number_value(json_object_get(object, name));
-}
-
 static double seconds_of(const json_t *budget)
 {
-	return (number(budget, "to-ns") - number(budget, "from-ns")) / 1e9;
+	return (report_number(budget, "to-ns") - report_number(budget, "from-ns")) / 1e9;
 }
 
 /* "read requests", "requests" where all types are meant. */
@@ -66,7 +61,7 @@ static void print_head(const json_t *budget)
 	char count[REPORT_TEXT], op[REPORT_TEXT];
 
 	printf("%s: %s %s in %.1f s\n\n", json_string_value(json_object_get(budget, "disk")),
-	       report_count(number(budget, "requests"), count), requests_of(budget, op), seconds_of(budget));
+	       report_count(report_number(budget, "requests"), count), requests_of(budget, op), seconds_of(budget));
 }
 
 /* A row of the table: time and share at each level. */
@@ -132,7 +127,7 @@ static void print_picture(const struct level level[LEVELS], const struct report_
 static void print_host(const json_t *budget)
 {
 	const json_t *host = json_object_get(budget, "host");
-	const double delay = number(host, "run-delay-share"), steal = number(host, "steal-share");
+	const double delay = report_number(host, "run-delay-share"), steal = report_number(host, "steal-share");
 	const size_t workers = json_array_size(json_object_get(host, "workers"));
 	char text[CLIENT_TEXT], share[REPORT_TEXT];
 
@@ -141,9 +136,9 @@ static void print_host(const json_t *budget)
 		return;
 	}
 	printf("Host: its %s waited %s for a CPU, %s of the time that %s wanted to run; ",
-	       workers == 1 ? "worker" : "workers", client_format_ns(number(host, "run-delay-ns"), text),
+	       workers == 1 ? "worker" : "workers", client_format_ns(report_number(host, "run-delay-ns"), text),
 	       report_share(delay, 1, share), workers == 1 ? "it" : "they");
-	printf("the hypervisor stole %s, %s of the time.\n", client_format_ns(number(host, "steal-ns"), text),
+	printf("the hypervisor stole %s, %s of the time.\n", client_format_ns(report_number(host, "steal-ns"), text),
 	       report_share(steal, 1, share));
 	if (delay >= MUCH_DELAY)
 		printf("The thread did not run: what waits for a CPU shows in every stage, the back end's included. "
@@ -169,7 +164,7 @@ int report_budget(const json_t *budget, const struct report_style *style)
 
 	read_levels(budget, level);
 	print_head(budget);
-	if (number(budget, "requests") == 0) {
+	if (report_number(budget, "requests") == 0) {
 		printf("No requests in that time: there is nothing to tell apart.\n");
 		return 0;
 	}
@@ -259,13 +254,13 @@ int report_compared(const json_t *now, const json_t *before)
 	read_levels(now, is);
 	read_levels(before, was);
 	printf("%s: %s %s in the last %.1f s, against %s in the %.1f s before\n\n",
-	       json_string_value(json_object_get(now, "disk")), report_count(number(now, "requests"), count[0]),
-	       requests_of(now, op), seconds_of(now), report_count(number(before, "requests"), count[1]),
+	       json_string_value(json_object_get(now, "disk")), report_count(report_number(now, "requests"), count[0]),
+	       requests_of(now, op), seconds_of(now), report_count(report_number(before, "requests"), count[1]),
 	       seconds_of(before));
 	ret = print_changes(is, was);
 	if (ret < 0)
 		return ret;
-	if (number(now, "requests") > 0 && number(before, "requests") > 0)
+	if (report_number(now, "requests") > 0 && report_number(before, "requests") > 0)
 		print_difference(&is[1], &was[1]);
 	return 0;
 }
@@ -276,12 +271,12 @@ static int add_budget(struct client_table *table, const json_t *disk)
 	const char *stage = json_string_value(json_object_get(latency, "dominant-stage"));
 	char count[REPORT_TEXT], share[REPORT_TEXT], p50[CLIENT_TEXT], p99[CLIENT_TEXT], p999[CLIENT_TEXT];
 	const char *cells[] = {json_string_value(json_object_get(disk, "name")),
-			       report_count(number(latency, "requests"), count),
-			       client_format_ns(number(latency, "p50-ns"), p50),
-			       client_format_ns(number(latency, "p99-ns"), p99),
-			       client_format_ns(number(latency, "p999-ns"), p999),
+			       report_count(report_number(latency, "requests"), count),
+			       client_format_ns(report_number(latency, "p50-ns"), p50),
+			       client_format_ns(report_number(latency, "p99-ns"), p99),
+			       client_format_ns(report_number(latency, "p999-ns"), p999),
 			       stage,
-			       report_share(number(latency, "dominant-share"), 1, share)};
+			       report_share(report_number(latency, "dominant-share"), 1, share)};
 
 	if (!stage) {
 		cells[2] = cells[3] = cells[4] = cells[6] = "-";

@@ -5,11 +5,6 @@
 #include "client/table.h"
 #include "report/report.h"
 
-static double number(const json_t *object, const char *name)
-{
-	return json_number_value(json_object_get(object, name));
-}
-
 static void print_mix(const json_t *profile)
 {
 	const char *name;
@@ -64,13 +59,15 @@ static void print_figures(const json_t *profile)
 
 	print_mix(profile);
 	json_object_foreach(json_object_get(profile, "sizes"), name, sizes) print_sizes(name, sizes);
-	printf("  %-14s%s of reads, %s of writes\n", "sequential", report_share(number(sequential, "read"), 1, reads),
-	       report_share(number(sequential, "write"), 1, writes));
+	printf("  %-14s%s of reads, %s of writes\n", "sequential",
+	       report_share(report_number(sequential, "read"), 1, reads),
+	       report_share(report_number(sequential, "write"), 1, writes));
 	printf("  %-14s%.1f when a request comes (p99 %.0f), %.1f on average over time\n", "depth",
-	       number(depth, "mean"), number(depth, "p99"), number(depth, "under-way"));
-	printf("  %-14s%.1f times the average density\n", "arrivals", number(profile, "burstiness"));
-	printf("  %-14s%s made stable one by one\n", "writes", report_share(number(profile, "sync-share"), 1, writes));
-	client_format_size((uint64_t)number(json_object_get(profile, "working-set"), "bytes"), text);
+	       report_number(depth, "mean"), report_number(depth, "p99"), report_number(depth, "under-way"));
+	printf("  %-14s%.1f times the average density\n", "arrivals", report_number(profile, "burstiness"));
+	printf("  %-14s%s made stable one by one\n", "writes",
+	       report_share(report_number(profile, "sync-share"), 1, writes));
+	client_format_size((uint64_t)report_number(json_object_get(profile, "working-set"), "bytes"), text);
 	printf("  %-14sabout %s in the last minutes\n", "working set", text);
 }
 
@@ -83,9 +80,9 @@ int report_profile(const json_t *profile)
 	       json_string_value(json_object_get(profile, "class")));
 	json_array_foreach(json_object_get(profile, "evidence"), i, sentence)
 		printf("  - %s\n", json_string_value(sentence));
-	if (number(profile, "requests") <= 0)
+	if (report_number(profile, "requests") <= 0)
 		return 0;
-	printf("\nIn %.0f s:\n", (number(profile, "to-ns") - number(profile, "from-ns")) / 1e9);
+	printf("\nIn %.0f s:\n", (report_number(profile, "to-ns") - report_number(profile, "from-ns")) / 1e9);
 	print_figures(profile);
 	return 0;
 }

@@ -35,6 +35,9 @@ int report_stats(const json_t *stats, bool single);
 #define REPORT_STAGES 6
 extern const char *const report_stages[REPORT_STAGES];
 
+/* A number of an object; 0 where there is none. */
+double report_number(const json_t *object, const char *name);
+
 /* Nanoseconds of each stage of {ring: ..., held: ..., ...}. */
 void report_stage_ns(const json_t *stages, double ns[REPORT_STAGES]);
 

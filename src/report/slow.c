@@ -45,7 +45,7 @@ static void format_time(double unix_ms, char *text, size_t size)
 
 static int add_request(struct client_table *table, const json_t *request)
 {
-	const double total_ns = json_number_value(json_object_get(request, "total-ns"));
+	const double total_ns = report_number(request, "total-ns");
 	char at[40], offset[CLIENT_TEXT], length[CLIENT_TEXT], total[CLIENT_TEXT], where[160], depth[REPORT_TEXT],
 		queue[REPORT_TEXT], worker[REPORT_TEXT];
 	double ns[REPORT_STAGES];
@@ -57,13 +57,13 @@ static int add_request(struct client_table *table, const json_t *request)
 
 	report_stage_ns(json_object_get(request, "stages"), ns);
 	describe(ns, total_ns, where, sizeof(where));
-	format_time(json_number_value(json_object_get(request, "at")), at, sizeof(at));
+	format_time(report_number(request, "at"), at, sizeof(at));
 	snprintf(offset, sizeof(offset), "%lld", (long long)json_integer_value(json_object_get(request, "offset")));
 	client_format_size((uint64_t)json_integer_value(json_object_get(request, "length")), length);
 	client_format_ns(total_ns, total);
-	report_count(json_number_value(json_object_get(request, "depth")), depth);
-	report_count(json_number_value(json_object_get(request, "queue")), queue);
-	report_count(json_number_value(json_object_get(request, "worker")), worker);
+	report_count(report_number(request, "depth"), depth);
+	report_count(report_number(request, "queue"), queue);
+	report_count(report_number(request, "worker"), worker);
 	return client_table_row(table, cells);
 }
 
@@ -76,7 +76,7 @@ int report_slow(const json_t *slow)
 	};
 	const json_t *requests = json_object_get(slow, "requests");
 	const char *name = json_string_value(json_object_get(slow, "disk"));
-	const double threshold_ns = json_number_value(json_object_get(slow, "threshold-ns"));
+	const double threshold_ns = report_number(slow, "threshold-ns");
 	char text[CLIENT_TEXT];
 
 	if (!json_array_size(requests)) {

@@ -6,11 +6,6 @@
 #include "client/table.h"
 #include "report/report.h"
 
-static double number(const json_t *object, const char *name)
-{
-	return json_number_value(json_object_get(object, name));
-}
-
 static int add_disk(struct client_table *table, const json_t *disk)
 {
 	const json_t *counters = json_object_get(disk, "counters"), *latency = json_object_get(disk, "latency");
@@ -18,16 +13,16 @@ static int add_disk(struct client_table *table, const json_t *disk)
 		held[REPORT_TEXT], p50[CLIENT_TEXT], p99[CLIENT_TEXT];
 	const char *cells[] = {json_string_value(json_object_get(disk, "name")),
 			       json_string_value(json_object_get(disk, "state")),
-			       report_count(number(counters, "requests"), count),
-			       client_format_size((uint64_t)number(counters, "bytes-read"), read),
-			       client_format_size((uint64_t)number(counters, "bytes-written"), written),
-			       report_count(number(counters, "errors"), errors),
-			       report_count(number(counters, "in-flight"), under_way),
-			       report_count(number(counters, "held"), held),
-			       client_format_ns(number(latency, "p50-ns"), p50),
-			       client_format_ns(number(latency, "p99-ns"), p99)};
+			       report_count(report_number(counters, "requests"), count),
+			       client_format_size((uint64_t)report_number(counters, "bytes-read"), read),
+			       client_format_size((uint64_t)report_number(counters, "bytes-written"), written),
+			       report_count(report_number(counters, "errors"), errors),
+			       report_count(report_number(counters, "in-flight"), under_way),
+			       report_count(report_number(counters, "held"), held),
+			       client_format_ns(report_number(latency, "p50-ns"), p50),
+			       client_format_ns(report_number(latency, "p99-ns"), p99)};
 
-	if (number(latency, "requests") <= 0)
+	if (report_number(latency, "requests") <= 0)
 		cells[8] = cells[9] = "-";
 	for (unsigned i = 2; !counters && i < 8; i++)
 		cells[i] = "-";
@@ -49,13 +44,13 @@ static int add_worker(struct client_table *table, const json_t *worker)
 {
 	char index[REPORT_TEXT], cpu[CLIENT_TEXT], delay[CLIENT_TEXT], idle[CLIENT_TEXT], turns[REPORT_TEXT],
 		sleeps[REPORT_TEXT];
-	const char *cells[] = {report_count(number(worker, "index"), index),
+	const char *cells[] = {report_count(report_number(worker, "index"), index),
 			       json_string_value(json_object_get(worker, "cpus")),
-			       client_format_ns(number(worker, "cpu-ns"), cpu),
-			       client_format_ns(number(worker, "run-delay-ns"), delay),
-			       client_format_ns(number(worker, "idle-ns"), idle),
-			       report_count(number(worker, "turns"), turns),
-			       report_count(number(worker, "sleeps"), sleeps)};
+			       client_format_ns(report_number(worker, "cpu-ns"), cpu),
+			       client_format_ns(report_number(worker, "run-delay-ns"), delay),
+			       client_format_ns(report_number(worker, "idle-ns"), idle),
+			       report_count(report_number(worker, "turns"), turns),
+			       report_count(report_number(worker, "sleeps"), sleeps)};
 
 	return client_table_row(table, cells);
 }

@@ -8,10 +8,15 @@
 
 const char *const report_stages[REPORT_STAGES] = {"ring", "held", "submit", "backend", "publish", "notify"};
 
+double report_number(const json_t *object, const char *name)
+{
+	return json_number_value(json_object_get(object, name));
+}
+
 void report_stage_ns(const json_t *stages, double ns[REPORT_STAGES])
 {
 	for (unsigned stage = 0; stage < REPORT_STAGES; stage++)
-		ns[stage] = json_number_value(json_object_get(stages, report_stages[stage]));
+		ns[stage] = report_number(stages, report_stages[stage]);
 }
 
 unsigned report_largest(const double ns[REPORT_STAGES])
