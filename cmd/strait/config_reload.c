@@ -107,6 +107,11 @@ static int expect(struct plan *plan, const json_t *disk)
 	return CLIENT_EXIT_FINDINGS;
 }
 
+static bool is_replaced(const json_t *changed)
+{
+	return json_is_true(json_object_get(changed, "replace"));
+}
+
 /* Everything that can be seen to fail. */
 static int prepare(struct plan *plan)
 {
@@ -131,7 +136,7 @@ static int prepare(struct plan *plan)
 	}
 	json_array_foreach(changed, i, item)
 	{
-		if (code != CLIENT_EXIT_OK || !json_is_true(json_object_get(item, "replace")))
+		if (code != CLIENT_EXIT_OK || !is_replaced(item))
 			continue;
 		code = may_go(plan, json_string_value(json_object_get(item, "name")));
 		if (code == CLIENT_EXIT_OK)
@@ -145,70 +150,48 @@ static int prepare(struct plan *plan)
 	return code;
 }
 
-static int set_groups(const struct plan *plan)
-{
-	const json_t *groups = json_object_get(json_object_get(plan->diff, "groups"), "changed"), *item;
-	int code = CLIENT_EXIT_OK;
-	size_t i;
-
-	json_array_foreach(groups, i, item)
-	{
-		if (code == CLIENT_EXIT_OK)
-			code = call(plan, "group.set", json_deep_copy(item));
-	}
-	return code;
-}
-
-static int remove_groups(const struct plan *plan)
-{
-	const json_t *groups = json_object_get(json_object_get(plan->diff, "groups"), "removed"), *item;
-	int code = CLIENT_EXIT_OK;
-	size_t i;
-
-	json_array_foreach(groups, i, item)
-	{
-		if (code == CLIENT_EXIT_OK)
-			code = call(plan, "group.remove", json_pack("{s:O}", "name", item));
-	}
-	return code;
-}
-
-static int remove_disks(const struct plan *plan)
+/* Until one fails. */
+static int for_each(const struct plan *plan, const json_t *items,
+		    int (*act)(const struct plan *plan, const json_t *item))
 {
 	const json_t *item;
 	int code = CLIENT_EXIT_OK;
 	size_t i;
 
-	json_array_foreach(json_object_get(plan->diff, "removed"), i, item)
+	json_array_foreach(items, i, item)
 	{
 		if (code == CLIENT_EXIT_OK)
-			code = call(plan, "disk.remove",
-				    json_pack("{s:O,s:b}", "name", item, "force", plan->config->force));
-	}
-	json_array_foreach(json_object_get(plan->diff, "changed"), i, item)
-	{
-		if (code == CLIENT_EXIT_OK && json_is_true(json_object_get(item, "replace")))
-			code = call(plan, "disk.remove",
-				    json_pack("{s:O,s:b}", "name", json_object_get(item, "name"), "force",
-					      plan->config->force));
+			code = act(plan, item);
 	}
 	return code;
 }
 
-static int change_disks(const struct plan *plan)
+static int set_group(const struct plan *plan, const json_t *item)
 {
-	const json_t *item;
-	int code = CLIENT_EXIT_OK;
-	size_t i;
+	return call(plan, "group.set", json_deep_copy(item));
+}
 
-	json_array_foreach(json_object_get(plan->diff, "changed"), i, item)
-	{
-		if (code == CLIENT_EXIT_OK && !json_is_true(json_object_get(item, "replace")))
-			code = call(plan, "disk.set",
-				    json_pack("{s:O,s:O}", "name", json_object_get(item, "name"), "set",
-					      json_object_get(item, "set")));
-	}
-	return code;
+static int remove_group(const struct plan *plan, const json_t *name)
+{
+	return call(plan, "group.remove", json_pack("{s:O}", "name", name));
+}
+
+static int remove_disk(const struct plan *plan, const json_t *name)
+{
+	return call(plan, "disk.remove", json_pack("{s:O,s:b}", "name", name, "force", plan->config->force));
+}
+
+static int remove_replaced(const struct plan *plan, const json_t *item)
+{
+	return is_replaced(item) ? remove_disk(plan, json_object_get(item, "name")) : CLIENT_EXIT_OK;
+}
+
+static int change_disk(const struct plan *plan, const json_t *item)
+{
+	if (is_replaced(item))
+		return CLIENT_EXIT_OK;
+	return call(plan, "disk.set",
+		    json_pack("{s:O,s:O}", "name", json_object_get(item, "name"), "set", json_object_get(item, "set")));
 }
 
 static int add_disk(const struct plan *plan, struct coming *coming)
@@ -235,17 +218,20 @@ static int add_disk(const struct plan *plan, struct coming *coming)
 static int carry_out(struct plan *plan)
 {
 	json_t *set = json_object_get(json_object_get(plan->diff, "daemon"), "set");
-	int code = set_groups(plan);
+	const json_t *groups = json_object_get(plan->diff, "groups"), *changed = json_object_get(plan->diff, "changed");
+	int code = for_each(plan, json_object_get(groups, "changed"), set_group);
 
 	if (code == CLIENT_EXIT_OK)
-		code = remove_disks(plan);
+		code = for_each(plan, json_object_get(plan->diff, "removed"), remove_disk);
+	if (code == CLIENT_EXIT_OK)
+		code = for_each(plan, changed, remove_replaced);
 	if (code == CLIENT_EXIT_OK && json_object_size(set))
 		code = call(plan, "daemon.set", json_incref(set));
 	if (code == CLIENT_EXIT_OK)
-		code = change_disks(plan);
+		code = for_each(plan, changed, change_disk);
 	for (size_t i = 0; i < plan->count && code == CLIENT_EXIT_OK; i++)
 		code = add_disk(plan, &plan->coming[i]);
-	return code == CLIENT_EXIT_OK ? remove_groups(plan) : code;
+	return code == CLIENT_EXIT_OK ? for_each(plan, json_object_get(groups, "removed"), remove_group) : code;
 }
 
 int config_apply(const struct config_command *config, const json_t *diff)
