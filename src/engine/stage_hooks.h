@@ -45,12 +45,7 @@ static inline unsigned stage_group(struct queue *queue, unsigned taken, unsigned
 
 	if (!clock)
 		return most;
-	if (!stage_repeats(queue))
-		return stage_clock_group(queue, taken, most);
-	clock->seen = clock->taken = clock->since = queue->thread->now;
-	clock->gap = 0;
-	clock->activity = STAGE_BUSY;
-	return most;
+	return stage_repeats(queue) ? most : stage_clock_group(queue, taken, most);
 }
 
 /* Nothing more is coming, for now: leave nothing uncounted. */
@@ -86,7 +81,6 @@ static inline void stage_looked(struct queue *queue, const struct request *last,
 		clock->last = last;
 		clock->taken_count = taken;
 		clock->looked = queue->thread->now;
-		clock->known = 0;
 	} else if (taken) {
 		stage_clock_looked(queue, last, taken, empty);
 	} else if (empty) {
