@@ -13,7 +13,7 @@ STORAGE = BASE | {"storage"}
 ENGINE = VIRTIO | STORAGE | {"engine"}
 DEVICE = ENGINE | {"device"}
 FRONTEND = VIRTIO | {"vhost/codec.h", "frontend"}
-HOST = BASE | {"host"}
+HOST = BASE | {"client", "host"}
 ROOMS = {
     "base": BASE,
     "virtio": VIRTIO,

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STRAIT_AUDIT_AUDIT_H
+#define STRAIT_AUDIT_AUDIT_H
+
+#include "audit/rule.h"
+
+/* An audit: rules asked of a machine, and what they found. */
+struct audit_options {
+	unsigned contexts;       /* enum rule_context; audit_profile() */
+	const char *const *only; /* ids, or their beginnings up to a dot; NULL: all. NULL ends each list */
+	const char *const *skip;
+	const char *guest; /* one guest alone and the host; NULL: all */
+};
+
+struct audit {
+	struct host *host;
+	struct audit_options options;
+	const struct guest *guest; /* while a rule of guests is asked */
+	struct finding *finding;
+	size_t count, room;
+};
+
+/* The contexts of "general", "database", "low-latency", "density"; 0: no such profile. */
+unsigned audit_profile(const char *name);
+
+/* Ask all rules that fit. Findings come in the order of rules, then guests, then objects. */
+struct audit *audit_run(struct host *host, const struct audit_options *options);
+
+/*
+ * For checks: one finding each. object, value, expected may be NULL; format says what is particular, or for
+ * audit_unknown() why it could not be read (error: negative errno or 0).
+ */
+void audit_pass(struct audit *audit, const struct rule *rule, const char *object, const char *value);
+void audit_found(struct audit *audit, const struct rule *rule, enum finding_status status, const char *object,
+		 const char *value, const char *expected, const char *format, ...)
+	__attribute__((format(printf, 7, 8)));
+void audit_unknown(struct audit *audit, const struct rule *rule, const char *object, int error, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/* Whether one of these contexts was asked for. */
+bool audit_is_for(const struct audit *audit, unsigned contexts);
+
+/* The worst status among findings that are not suppressed: what the exit code says. */
+enum finding_status audit_worst(const struct audit *audit);
+
+#endif

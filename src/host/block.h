@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STRAIT_HOST_BLOCK_H
+#define STRAIT_HOST_BLOCK_H
+
+#include "host/value.h"
+
+enum host_block_kind {
+	HOST_BLOCK_DISK,
+	HOST_BLOCK_PARTITION,
+	HOST_BLOCK_DM, /* with LVM, crypt, multipath */
+	HOST_BLOCK_MD,
+	HOST_BLOCK_LOOP,
+	HOST_BLOCK_OTHER, /* zram, nbd, ... */
+};
+
+struct host_nvme_health {
+	int64_t critical_warning, media_errors, error_log_entries, percent_used;
+};
+
+struct host_block {
+	const char *name; /* in /sys/class/block */
+	unsigned major, minor;
+	enum host_block_kind kind;
+	const char *dm_name, *dm_kind; /* dm/name; "LVM", "CRYPT", "mpath" by dm/uuid */
+	const char *md_level;
+	uint64_t size;            /* bytes */
+	const char *const *below; /* names: its slaves, or the disk it is a partition of */
+	unsigned below_count;
+	const char *controller; /* "nvme0", or NULL */
+	const char *pci;        /* address of its controller; NULL: none */
+	const char *transport;  /* "pcie", "virtio", "sata", ..., NULL: unknown */
+	const char *model;
+	int node;
+	/* of its queue; a partition's are its disk's */
+	const char *scheduler; /* the chosen one */
+	host_answer rotational;
+	int64_t nr_requests, rq_affinity, wbt_lat_us, nomerges, io_poll, logical_block, physical_block, minimum_io,
+		optimal_io, alignment_offset, hardware_queues;
+	const char *write_cache;
+	struct host_nvme_health *nvme; /* NULL: no NVMe, or it could not be asked */
+	const char *nvme_unreadable;   /* why not, where it is one */
+	const char *content;           /* by libblkid: "ext4", "LVM2_member", ...; NULL: unknown */
+};
+
+struct host_mount {
+	const char *source, *target, *type, *options;
+	unsigned major, minor;
+};
+
+struct host_blocks {
+	struct host_block *block;
+	unsigned count;
+	struct host_mount *mount; /* of our mount namespace, in the order of mounting */
+	unsigned mount_count;
+};
+
+struct tree;
+void host_blocks_read(struct tree *tree, struct host_blocks *blocks);
+const struct host_block *host_block_find(const struct host_blocks *blocks, const char *name);
+const struct host_block *host_block_by_number(const struct host_blocks *blocks, unsigned major, unsigned minor);
+
+/* The mount that a path lies on; NULL: not known. */
+const struct host_mount *host_mount_of(const struct host_blocks *blocks, const char *path);
+
+#endif
