@@ -84,22 +84,29 @@ static char *read_file(const struct config_command *config, const char *path)
 	return NULL;
 }
 
+/* The file as parameters of config.diff; NULL with a code. */
+static json_t *load(const struct config_command *config, int *code)
+{
+	char *path = path_of(config, code), *text = path ? read_file(config, path) : NULL;
+	json_t *params = text ? json_pack("{s:s,s:s}", "path", path, "text", text) : NULL;
+
+	if (text && !params)
+		fprintf(stderr, "%s: %s: is not a text in UTF-8\n", config->command->name, path);
+	if (path && !params)
+		*code = CLIENT_EXIT_FINDINGS;
+	free(text);
+	free(path);
+	return params;
+}
+
 /* config.diff of the file; NULL with a code. */
 static json_t *compare(const struct config_command *config, int *code)
 {
-	char *path = path_of(config, code), *text = path ? read_file(config, path) : NULL;
-	json_t *params = text ? json_pack("{s:s,s:s}", "path", path, "text", text) : NULL, *diff = NULL;
+	json_t *file = load(config, code), *diff = NULL;
 
-	if (params)
-		diff = client_command_call(config->command, config->client, "config.diff", params, code);
-	else if (text) {
-		fprintf(stderr, "%s: %s: is not a text in UTF-8\n", config->command->name, path);
-		*code = CLIENT_EXIT_FINDINGS;
-	} else if (path)
-		*code = CLIENT_EXIT_FINDINGS;
-	json_decref(params);
-	free(text);
-	free(path);
+	if (file)
+		diff = client_command_call(config->command, config->client, "config.diff", file, code);
+	json_decref(file);
 	return diff;
 }
 
@@ -236,14 +243,16 @@ static int check(const struct config_command *config)
 static int reload(const struct config_command *config)
 {
 	int code = CLIENT_EXIT_OK;
-	json_t *result = compare(config, &code);
+	json_t *file = load(config, &code), *diff = NULL;
 
-	if (!result)
-		return code;
-	code = config_apply(config, result);
-	if (config->arguments->json && code == CLIENT_EXIT_OK)
-		code = client_command_print(config->command, result);
-	json_decref(result);
+	if (file)
+		diff = client_command_call(config->command, config->client, "config.diff", file, &code);
+	if (diff)
+		code = config_apply(config, file, diff);
+	if (diff && config->arguments->json && code == CLIENT_EXIT_OK)
+		code = client_command_print(config->command, diff);
+	json_decref(diff);
+	json_decref(file);
 	return code;
 }
 

@@ -12,7 +12,8 @@ struct config_command {
 	struct client *client; /* connected */
 };
 
-/* Do what diff (the result of config.diff) says, or nothing where that is seen not to work. */
-int config_apply(const struct config_command *config, const json_t *diff);
+/* Make what runs what file (the parameters of config.diff) says; diff is its result. Nothing where that is seen not to
+ * work. */
+int config_apply(const struct config_command *config, const json_t *file, const json_t *diff);
 
 #endif

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,9 +9,10 @@
 #include "descriptors.h"
 
 /*
- * First everything is looked at and opened that can fail, then it is changed
- * call by call. A disk that disk.set cannot change is removed and added again;
- * where its new socket has the old one's place it can be opened only between.
+ * First everything is looked at and opened that can fail. Then straitd changes
+ * what is different, but for disks that come: in its sandbox it cannot open
+ * them, so they are added here. Among these is what disk.set cannot change; where its
+ * new socket has the old one's place it can be opened only then.
  */
 struct coming {
 	json_t *disk; /* its keys */
@@ -21,7 +23,7 @@ struct coming {
 
 struct plan {
 	const struct config_command *config;
-	const json_t *diff;
+	const json_t *file, *diff;
 	json_t *defaults; /* what runs; NULL: not known */
 	struct coming *coming;
 	size_t count;
@@ -33,36 +35,21 @@ static int complain(const struct plan *plan, const char *text)
 	return CLIENT_EXIT_FINDINGS;
 }
 
-static int call(const struct plan *plan, const char *method, json_t *params)
+/* All but what is added. */
+static int reload(const struct plan *plan)
 {
+	json_t *options = json_pack("{s:b,s:b}", "force", plan->config->force, "add", false);
+	json_t *params = json_copy((json_t *)(uintptr_t)plan->file), *result = NULL;
 	int code = CLIENT_EXIT_OK;
-	json_t *result =
-		params ? client_command_call(plan->config->command, plan->config->client, method, params, &code) : NULL;
 
-	if (!params)
+	if (params && options && json_object_update(params, options) == 0)
+		result = client_command_call(plan->config->command, plan->config->client, "config.reload", params,
+					     &code);
+	else
 		code = complain(plan, "out of memory");
 	json_decref(result);
 	json_decref(params);
-	return code;
-}
-
-/* Whether a disk that is to go can go. */
-static int may_go(const struct plan *plan, const char *name)
-{
-	int code = CLIENT_EXIT_OK;
-	json_t *params = json_pack("{s:s}", "name", name);
-	json_t *disk = client_command_call(plan->config->command, plan->config->client, "disk.get", params, &code);
-	const char *state = disk ? json_string_value(json_object_get(disk, "state")) : NULL;
-
-	if (state && !plan->config->force && (strcmp(state, "serving") != 0 && strcmp(state, "failed") != 0)) {
-		fprintf(stderr,
-			"%s: disk %s would have to be removed, and is in use (%s): unplug it first, or --force it; "
-			"nothing was changed\n",
-			plan->config->command->name, name, state);
-		code = CLIENT_EXIT_FINDINGS;
-	}
-	json_decref(disk);
-	json_decref(params);
+	json_decref(options);
 	return code;
 }
 
@@ -107,16 +94,11 @@ static int expect(struct plan *plan, const json_t *disk)
 	return CLIENT_EXIT_FINDINGS;
 }
 
-static bool is_replaced(const json_t *changed)
-{
-	return json_is_true(json_object_get(changed, "replace"));
-}
-
 /* Everything that can be seen to fail. */
 static int prepare(struct plan *plan)
 {
-	const json_t *added = json_object_get(plan->diff, "added"), *removed = json_object_get(plan->diff, "removed");
-	const json_t *changed = json_object_get(plan->diff, "changed"), *item;
+	const json_t *added = json_object_get(plan->diff, "added"), *changed = json_object_get(plan->diff, "changed");
+	const json_t *item;
 	int code = CLIENT_EXIT_OK;
 	struct rlimit limit;
 	size_t i;
@@ -129,17 +111,9 @@ static int prepare(struct plan *plan)
 	plan->coming = calloc(json_array_size(added) + json_array_size(changed) + 1, sizeof(*plan->coming));
 	if (!plan->coming)
 		return complain(plan, "out of memory");
-	json_array_foreach(removed, i, item)
-	{
-		if (code == CLIENT_EXIT_OK)
-			code = may_go(plan, json_string_value(item));
-	}
 	json_array_foreach(changed, i, item)
 	{
-		if (code != CLIENT_EXIT_OK || !is_replaced(item))
-			continue;
-		code = may_go(plan, json_string_value(json_object_get(item, "name")));
-		if (code == CLIENT_EXIT_OK)
+		if (code == CLIENT_EXIT_OK && json_is_true(json_object_get(item, "replace")))
 			code = expect(plan, json_object_get(item, "to"));
 	}
 	json_array_foreach(added, i, item)
@@ -148,50 +122,6 @@ static int prepare(struct plan *plan)
 			code = expect(plan, item);
 	}
 	return code;
-}
-
-/* Until one fails. */
-static int for_each(const struct plan *plan, const json_t *items,
-		    int (*act)(const struct plan *plan, const json_t *item))
-{
-	const json_t *item;
-	int code = CLIENT_EXIT_OK;
-	size_t i;
-
-	json_array_foreach(items, i, item)
-	{
-		if (code == CLIENT_EXIT_OK)
-			code = act(plan, item);
-	}
-	return code;
-}
-
-static int set_group(const struct plan *plan, const json_t *item)
-{
-	return call(plan, "group.set", json_deep_copy(item));
-}
-
-static int remove_group(const struct plan *plan, const json_t *name)
-{
-	return call(plan, "group.remove", json_pack("{s:O}", "name", name));
-}
-
-static int remove_disk(const struct plan *plan, const json_t *name)
-{
-	return call(plan, "disk.remove", json_pack("{s:O,s:b}", "name", name, "force", plan->config->force));
-}
-
-static int remove_replaced(const struct plan *plan, const json_t *item)
-{
-	return is_replaced(item) ? remove_disk(plan, json_object_get(item, "name")) : CLIENT_EXIT_OK;
-}
-
-static int change_disk(const struct plan *plan, const json_t *item)
-{
-	if (is_replaced(item))
-		return CLIENT_EXIT_OK;
-	return call(plan, "disk.set",
-		    json_pack("{s:O,s:O}", "name", json_object_get(item, "name"), "set", json_object_get(item, "set")));
 }
 
 static int add_disk(const struct plan *plan, struct coming *coming)
@@ -217,26 +147,17 @@ static int add_disk(const struct plan *plan, struct coming *coming)
 
 static int carry_out(struct plan *plan)
 {
-	json_t *set = json_object_get(json_object_get(plan->diff, "daemon"), "set");
-	const json_t *groups = json_object_get(plan->diff, "groups"), *changed = json_object_get(plan->diff, "changed");
-	int code = for_each(plan, json_object_get(groups, "changed"), set_group);
+	int code = reload(plan);
 
-	if (code == CLIENT_EXIT_OK)
-		code = for_each(plan, json_object_get(plan->diff, "removed"), remove_disk);
-	if (code == CLIENT_EXIT_OK)
-		code = for_each(plan, changed, remove_replaced);
-	if (code == CLIENT_EXIT_OK && json_object_size(set))
-		code = call(plan, "daemon.set", json_incref(set));
-	if (code == CLIENT_EXIT_OK)
-		code = for_each(plan, changed, change_disk);
 	for (size_t i = 0; i < plan->count && code == CLIENT_EXIT_OK; i++)
 		code = add_disk(plan, &plan->coming[i]);
-	return code == CLIENT_EXIT_OK ? for_each(plan, json_object_get(groups, "removed"), remove_group) : code;
+	return code;
 }
 
-int config_apply(const struct config_command *config, const json_t *diff)
+int config_apply(const struct config_command *config, const json_t *file, const json_t *diff)
 {
-	struct plan plan = {.config = config, .diff = diff, .defaults = descriptors_defaults(config->client)};
+	struct plan plan = {
+		.config = config, .file = file, .diff = diff, .defaults = descriptors_defaults(config->client)};
 	const json_t *restart = json_object_get(json_object_get(diff, "daemon"), "restart"), *key;
 	int code = prepare(&plan);
 	size_t i;

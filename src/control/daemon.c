@@ -16,6 +16,7 @@
 #include "base/memguard.h"
 #include "control/daemon_change.h"
 #include "control/daemon_parts.h"
+#include "control/daemon_reload.h"
 #include "control/http_address.h"
 #include "control/notify.h"
 #include "control/stats.h"
@@ -383,6 +384,7 @@ int daemon_run(struct config *config, const struct daemon_upgrade *upgrade, stru
 	notify_close();
 	upgrade_client_free(daemon.taking);
 	daemon_change_end(&daemon);
+	daemon_reload_end(&daemon);
 	fleet_clear(&daemon.fleet);
 	return ret;
 }

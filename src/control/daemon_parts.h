@@ -22,6 +22,7 @@
  *   daemon_add.c    a disk that comes at run time
  *   daemon_change.c and is changed there, with who waits for that
  *   daemon_config.c what runs as configuration, and how a file differs
+ *   daemon_reload.c   and how to make it the same
  *   daemon_workers.c  what is changed of the daemon itself
  */
 struct daemon {
@@ -39,6 +40,7 @@ struct daemon {
 	struct mailbox_message forget; /* see daemon_disks.c */
 	bool forgetting;
 	struct disk_wait *waits;   /* see daemon_change.c */
+	struct reload *reload;     /* see daemon_reload.c; NULL: none is under way */
 	struct loop_source vacate; /* timer of daemon_workers.c; fd -1: none runs */
 	uint64_t vacate_patience_ns;
 	bool confined;        /* in the sandbox: no path can be opened */

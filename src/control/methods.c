@@ -27,6 +27,7 @@ const struct rpc_method rpc_methods[] = {
 	{"daemon.set", method_daemon_set},
 	{"config.get", method_config_get},
 	{"config.diff", method_config_diff},
+	{"config.reload", method_config_reload},
 	{"stats.get", method_stats_get},
 	{"stats.reset", method_stats_reset},
 	{"budget.get", method_budget_get},

@@ -47,6 +47,7 @@ rpc_method_fn method_slow_get;
 /* methods_config.c */
 rpc_method_fn method_config_get;
 rpc_method_fn method_config_diff;
+rpc_method_fn method_config_reload;
 
 /* methods_daemon.c */
 rpc_method_fn method_daemon_get;

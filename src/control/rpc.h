@@ -34,7 +34,9 @@ struct rpc_call {
 	char expected[256];   /* and what was expected of it; "": only the sentence says */
 	json_t *result;       /* set by the method; the call's from there on */
 
-	struct rpc_connection *connection; /* rpc_defer()'s */
+	/* rpc_defer()'s: who waits for the answer, one of the two */
+	struct rpc_connection *connection;
+	const struct rpc_inner *inner;
 };
 
 /* Name the parameter that is to blame: return rpc_blame(call, "disk.queues", err), with err set. Its result is
@@ -64,10 +66,19 @@ extern const struct rpc_method rpc_methods[];
  * that. NULL: no memory.
  */
 struct rpc_deferred;
+typedef void rpc_done_fn(void *context, const struct error *err);
 struct rpc_deferred *rpc_defer(struct rpc_call *call);
 
 /* Once. result is taken; or NULL, and err says why. The client may be gone meanwhile. */
 void rpc_answer(struct rpc_deferred *deferred, json_t *result, const struct error *err);
+
+/*
+ * Call another method on behalf of a call that was deferred: with its rights, and in the log under its name.
+ * done(context, err) is called when that is through, perhaps before this returns; err is NULL where it went well, and
+ * what the method answers is of no interest. One at a time.
+ */
+void rpc_call_for(struct rpc_deferred *deferred, const char *method, const json_t *params, rpc_done_fn *done,
+		  void *context);
 
 /*
  * For the dashboard: call a method of role RPC_READER by name. params is an

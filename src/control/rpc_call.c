@@ -30,15 +30,20 @@ static void log_change(struct rpc_server *server, const struct rpc_peer *peer, c
 		 peer->command[0] ? " (" : "", peer->command, peer->command[0] ? ")" : "", what, outcome);
 }
 
-/* A call as the log has it: bounded, printable. */
+/* A call as the log has it: bounded, printable. Whole files ("text") are left out. */
 static void describe(const char *method, const json_t *params, char *text, size_t size)
 {
-	char *dump = params && json_object_size(params) ? json_dumps(params, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
-	const int written = snprintf(text, size, "%s %s", method, dump ? dump : "");
+	json_t *shown = json_copy((json_t *)(uintptr_t)params);
+	char *dump;
+	int written;
 
+	json_object_del(shown, "text");
+	dump = json_object_size(shown) ? json_dumps(shown, JSON_COMPACT | JSON_ENSURE_ASCII) : NULL;
+	written = snprintf(text, size, "%s %s", method, dump ? dump : "");
 	if (written >= (int)size)
 		snprintf(text + size - 4, 4, "...");
 	free(dump);
+	json_decref(shown);
 }
 
 static const struct rpc_method *find_method(const struct rpc_method *methods, const char *name)
@@ -162,16 +167,24 @@ int rpc_server_call(struct rpc_connection *connection, const struct rpc_request 
 struct rpc_deferred *rpc_defer(struct rpc_call *call)
 {
 	struct rpc_connection *connection = call->connection;
-	struct rpc_deferred *deferred = connection ? calloc(1, sizeof(*deferred)) : NULL;
+	const struct rpc_inner *inner = call->inner;
+	struct rpc_deferred *deferred = connection || inner ? calloc(1, sizeof(*deferred)) : NULL;
 
 	if (!deferred)
 		return NULL;
-	deferred->server = connection->server;
-	deferred->connection = connection;
-	deferred->peer = connection->peer;
-	deferred->id = json_deep_copy(connection->request->id);
-	snprintf(deferred->what, sizeof(deferred->what), "%s", connection->what);
-	connection->deferred = deferred;
+	if (inner) {
+		deferred->server = inner->outer->server;
+		deferred->peer = inner->outer->peer;
+		deferred->done = inner->done;
+		deferred->context = inner->context;
+	} else {
+		deferred->server = connection->server;
+		deferred->peer = connection->peer;
+		deferred->connection = connection;
+		deferred->id = json_deep_copy(connection->request->id);
+		connection->deferred = deferred;
+	}
+	snprintf(deferred->what, sizeof(deferred->what), "%s", inner ? inner->what : connection->what);
 	return deferred;
 }
 
@@ -182,6 +195,8 @@ void rpc_answer(struct rpc_deferred *deferred, json_t *result, const struct erro
 
 	if (deferred->what[0]) /* a change */
 		log_change(deferred->server, &deferred->peer, deferred->what, result ? "done" : err->text);
+	if (deferred->done)
+		deferred->done(deferred->context, result ? NULL : err);
 	if (connection) {
 		connection->deferred = NULL;
 		if (deferred->id) {
@@ -195,6 +210,30 @@ void rpc_answer(struct rpc_deferred *deferred, json_t *result, const struct erro
 	json_decref(result);
 	json_decref(deferred->id);
 	free(deferred);
+}
+
+void rpc_call_for(struct rpc_deferred *deferred, const char *method, const json_t *params, rpc_done_fn *done,
+		  void *context)
+{
+	char what[RPC_WHAT_SIZE];
+	const struct rpc_inner inner = {.outer = deferred, .what = what, .done = done, .context = context};
+	struct rpc_call call = {.daemon = deferred->server->daemon,
+				.role = deferred->peer.role,
+				.uid = deferred->peer.uid,
+				.pid = deferred->peer.pid,
+				.fds = {-1, -1},
+				.params = params,
+				.inner = &inner};
+	struct error err = {0};
+	int ret;
+
+	describe(method, params, what, sizeof(what));
+	ret = run(deferred->server->methods, method, NULL, &call, &err);
+	json_decref(call.result);
+	if (ret == RPC_LATER)
+		return;
+	log_change(deferred->server, &deferred->peer, what, ret < 0 ? err.text : "done");
+	done(context, ret < 0 ? &err : NULL);
 }
 
 int rpc_call_reader(struct daemon *daemon, const char *method, const json_t *params, json_t **result, struct error *err)

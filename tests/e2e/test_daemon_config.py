@@ -10,6 +10,7 @@ import pytest
 from daemon import make_image, straitd, wait_for  # noqa: F401
 from driver import Disk
 from frontend import bench  # noqa: F401
+from rpc import RpcError
 from runtime import MIB, sandbox, site  # noqa: F401
 
 
@@ -103,6 +104,34 @@ def test_reload_changes_what_is_different(site, strait, bench):  # noqa: F811
     assert result.errors() == 0 and result.bad_sectors() == {} and result.checked() > 0
 
 
+def test_reload_by_one_call(site):  # noqa: F811
+    where = site(**{"workers-max": 2, "groups": [{"name": "old"}]})
+    where.add(where.disk("goes"))
+    tree = running(where)
+    disks = {disk["name"]: disk for disk in tree["disks"]}
+    first, new = {**disks["first"], "coalesce-us": 3, "qos": {"group": "young"}}, where.disk("new")
+    file = {**tree, "workers": 2, "groups": [{"name": "young", "iops": 77}], "disks": [first, new]}
+    if where.sandbox == "on":
+        # It opens nothing, and says so before anything is changed.
+        with pytest.raises(RpcError, match="disk new would have to be added.*nothing was changed"):
+            where.rpc.call("config.reload", text=json.dumps(file))
+        assert running(where) == tree
+    result = where.rpc.call("config.reload", text=json.dumps(file), add=where.sandbox == "off")
+    assert [disk["name"] for disk in result["added"]] == ["new"] and result["removed"] == ["goes"]
+    assert where.names() == (["first", "new"] if where.sandbox == "off" else ["first"])
+    assert where.get("first")["group"] == "young" and where.rpc.call("daemon.get")["workers"] == 2
+    left = where.rpc.call("config.diff", text=json.dumps(file))
+    assert left["same"] == (where.sandbox == "off") and left["groups"] == {"changed": [], "removed": []}, left
+    log = where.daemon.log()
+    assert 'disk.remove {"name":"goes"' in log and "config.reload" in log and "iops\\" not in log, log
+    # A step that fails although nothing was to be seen: those before it have been taken, and it says where it stopped.
+    if where.sandbox == "off":
+        lost = {**where.disk("lost"), "file": where.path("absent")}
+        with pytest.raises(RpcError, match="step 2 of 2, the rest was not changed.*absent"):
+            where.rpc.call("config.reload", text=json.dumps({**file, "workers": 1, "disks": [first, new, lost]}))
+        assert where.rpc.call("daemon.get")["workers"] == 1 and "lost" not in where.names()
+
+
 def test_reload_groups_in_any_order(site, strait):  # noqa: F811
     where = site(groups=[{"name": "stays"}])
     path = write(where, json.dumps({**running(where), "groups": [
@@ -179,7 +208,7 @@ def test_a_bad_file_changes_nothing(site, strait):  # noqa: F811
     expect("has it already", disks=[*before["disks"], {**new, "file": before["disks"][0]["file"]}])
     # One whose front end is connected cannot go, unless it is to.
     with Disk(before["disks"][1]["socket"]) as guest:
-        expect("is in use (connected)", disks=before["disks"][:1])
+        expect("a front end is connected", disks=before["disks"][:1])
         path = write(where, json.dumps({**good, "disks": before["disks"][:1]}))
         strait(where, "reload", path, "--force")
         assert guest.sock.recv(1) == b""
