@@ -56,8 +56,9 @@ struct rule {
 	const char *title; /* what it looks at, a few words */
 	unsigned contexts; /* in which it is asked at all */
 	/*
-	 * A rule of data: the file it reads. One "*" stands for any name, of which each match is an object, or the only
-	 * file is read where there is none. only_if: as path, with the same name put in; has to exist.
+	 * A rule of data: the file it reads. One "*" stands for any name or its end ("cpu*"), of which each match is
+	 * an object, or the only file is read where there is none. only_if: as path, with what the "*" stood for put
+	 * in; where it does not exist, the rule has nothing to say.
 	 */
 	const char *path;
 	const char *only_if;
@@ -86,14 +87,33 @@ struct finding {
 	const char *suppressed;    /* the reason by which it does not count; NULL: it does */
 };
 
-/* All tables of rules, one after another. */
+/* Rules that belong together; audit/rules.h names all tables. */
 struct rule_table {
 	const struct rule *rules;
 	size_t count;
 };
-extern const struct rule_table rule_tables[];
-extern const size_t rule_table_count;
+#define RULE_TABLE(array)                                                                                              \
+	{                                                                                                              \
+		.rules = (array), .count = sizeof(array) / sizeof((array)[0])                                          \
+	}
+
+/* All tables, in the order in which they are asked. NULL ends them. */
+extern const struct rule_table *const rule_tables[];
 
 const struct rule *rule_find(const char *id);
+
+/* Whether word is the rule's id, or the beginning of it up to a dot: "host.kvm" is all of KVM. */
+bool rule_matches(const struct rule *rule, const char *word);
+
+/* "general", "latency", ...; NULL: no such one. context: a single bit. */
+const char *rule_context_name(enum rule_context context);
+/* "PASS", "NOTE", ... */
+const char *finding_status_name(enum finding_status status);
+
+/* What a case expects, in words: "none or mq-deadline", "at most 70"; NULL: it expects nothing. The tree's. */
+const char *rule_expectation(struct tree *tree, const struct rule_case *wanted);
+
+/* Whether a value is what the case expects. 0, 1, or -EINVAL where a number was expected and value is none. */
+int rule_compare(const struct rule_case *wanted, const char *value);
 
 #endif

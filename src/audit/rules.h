@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STRAIT_AUDIT_RULES_H
+#define STRAIT_AUDIT_RULES_H
+
+#include "audit/audit.h"
+#include "audit/rule.h"
+
+/* The tables, each in the file of its name. Who adds one puts it into rule.c, too. */
+extern const struct rule_table rules_cpu;
+extern const struct rule_table rules_kernel;
+extern const struct rule_table rules_kvm;
+extern const struct rule_table rules_memory;
+
+#endif
