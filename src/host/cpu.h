@@ -9,8 +9,9 @@ struct host_cpu {
 	int node, package, core;  /* HOST_UNKNOWN; core is unique in the machine */
 	struct cpu_list siblings; /* hardware threads of its core, with itself */
 	const char *governor;     /* NULL: no frequency scaling here */
-	int64_t idle_latency_us;  /* the deepest idle state that is not disabled; HOST_UNKNOWN: no cpuidle here */
-	const char *idle_state;   /* and its name */
+	/* The deepest idle state that is used: not disabled, and not slower than who asked by PM QoS allows. */
+	int64_t idle_latency_us; /* HOST_UNKNOWN: no cpuidle here */
+	const char *idle_state;  /* its name */
 };
 
 struct host_node {
@@ -28,7 +29,8 @@ struct host_cpus {
 	host_answer virtualization; /* vmx or svm */
 	host_answer amd;            /* svm */
 	host_answer hypervisor;     /* is a guest itself */
-	struct cpu_list isolated, nohz_full, rcu_nocbs;
+	struct cpu_list isolated;   /* from booting, or by cgroups' partitions */
+	struct cpu_list nohz_full, rcu_nocbs;
 	const char *clocksource;
 };
 

@@ -9,5 +9,8 @@ struct host *host_read(struct tree *tree)
 	host->name = tree_line(tree, "/proc/sys/kernel/hostname");
 	host->kernel = tree_line(tree, "/proc/sys/kernel/osrelease");
 	host->cmdline = tree_line(tree, "/proc/cmdline");
+	host_cpus_read(tree, &host->cpus);
+	host_memory_read(tree, &host->memory);
+	host_irqs_read(tree, &host->cpus, &host->irqs);
 	return host;
 }

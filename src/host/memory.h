@@ -22,4 +22,7 @@ struct host_memory {
 struct tree;
 void host_memory_read(struct tree *tree, struct host_memory *memory);
 
+/* A line of /proc/meminfo's text in bytes; HOST_UNKNOWN where it has no such line, or text is NULL. */
+int64_t host_meminfo(const char *text, const char *key);
+
 #endif

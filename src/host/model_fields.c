@@ -101,12 +101,21 @@ static const struct model_field host_memory_fields[] = {
 };
 
 static const struct model_field host_irq_fields[] = {
-	FIELD(host_irq, number),    FIELD(host_irq, action), FIELD(host_irq, device), FIELD(host_irq, allowed),
-	FIELD(host_irq, effective), FIELD(host_irq, total),  {.name = NULL},
+	FIELD(host_irq, number),  FIELD(host_irq, action),    FIELD(host_irq, pci),   FIELD(host_irq, device),
+	FIELD(host_irq, allowed), FIELD(host_irq, effective), FIELD(host_irq, total), {.name = NULL},
+};
+
+static const struct model_field host_vector_fields[] = {
+	FIELD(host_vector, name),
+	FIELD(host_vector, about),
+	FIELD(host_vector, total),
+	{.name = NULL},
 };
 
 static const struct model_field host_irqs_fields[] = {
 	LIST(host_irqs, irq, count, host_irq, host_irq_fields),
+	LIST(host_irqs, vector, vector_count, host_vector, host_vector_fields),
+	FIELD(host_irqs, irqbalance),
 	FIELD(host_irqs, banned),
 	{.name = NULL},
 };
