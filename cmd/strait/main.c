@@ -35,6 +35,15 @@ static void print_help(void)
 	       "\"strait COMMAND --help\" and strait-COMMAND(1) tell more.\n");
 }
 
+/* The libraries that a build can be without. */
+static const char with[] =
+#ifdef HAVE_LIBNVME
+	" +libnvme"
+#else
+	" -libnvme"
+#endif
+	;
+
 int main(int argc, char **argv)
 {
 	const char *word = argc > 1 ? argv[1] : NULL;
@@ -48,7 +57,7 @@ int main(int argc, char **argv)
 		return 0;
 	}
 	if (strcmp(word, "-V") == 0 || strcmp(word, "--version") == 0) {
-		printf("strait %s\n", STRAIT_VERSION);
+		printf("strait %s\nlibraries:%s\n", STRAIT_VERSION, with);
 		return 0;
 	}
 	for (unsigned i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {

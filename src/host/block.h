@@ -23,7 +23,11 @@ struct host_block {
 	enum host_block_kind kind;
 	const char *dm_name, *dm_kind; /* dm/name; "LVM", "CRYPT", "mpath" by dm/uuid */
 	const char *md_level;
+	int64_t md_degraded;      /* members that are missing */
+	const char *loop_file;    /* path of what a loop device shows; NULL: it shows nothing */
+	host_answer loop_direct;  /* it reads past the page cache */
 	uint64_t size;            /* bytes */
+	int64_t start;            /* of a partition on its disk, bytes; HOST_UNKNOWN: is none */
 	const char *const *below; /* names: its slaves, or the disk it is a partition of */
 	unsigned below_count;
 	const char *controller; /* "nvme0", or NULL */
@@ -35,7 +39,12 @@ struct host_block {
 	const char *scheduler; /* the chosen one */
 	host_answer rotational;
 	int64_t nr_requests, rq_affinity, wbt_lat_us, nomerges, io_poll, logical_block, physical_block, minimum_io,
-		optimal_io, alignment_offset, hardware_queues;
+		optimal_io, hardware_queues;
+	/*
+	 * Whether its first byte lies where its queue's physical block (of a partition also the optimal I/O) begins.
+	 * The kernel works it out through all layers below, but for the partition's own start.
+	 */
+	host_answer aligned;
 	const char *write_cache;
 	struct host_nvme_health *nvme; /* NULL: no NVMe, or it could not be asked */
 	const char *nvme_unreadable;   /* why not, where it is one */
@@ -43,8 +52,9 @@ struct host_block {
 };
 
 struct host_mount {
-	const char *source, *target, *type, *options;
-	unsigned major, minor;
+	const char *source, *target, *type, *options; /* options: of the mount, then of the file system */
+	int id, parent;        /* as the kernel numbers mounts; the root's parent is no mount here */
+	unsigned major, minor; /* 0 and any: no block device */
 };
 
 struct host_blocks {
@@ -55,11 +65,17 @@ struct host_blocks {
 };
 
 struct tree;
+/* Parts of struct host_blocks, each by its own reader; host_blocks_read() calls them. */
+void host_mounts_read(struct tree *tree, struct host_blocks *blocks);
+const char *host_block_content(struct tree *tree, const struct host_block *block);
+void host_nvme_health_read(struct tree *tree, struct host_block *block);
+
 void host_blocks_read(struct tree *tree, struct host_blocks *blocks);
 const struct host_block *host_block_find(const struct host_blocks *blocks, const char *name);
 const struct host_block *host_block_by_number(const struct host_blocks *blocks, unsigned major, unsigned minor);
 
-/* The mount that a path lies on; NULL: not known. */
+/* The mount that a path lies on, as it is seen now; path is absolute and without links (tree_resolve()). NULL: unknown.
+ */
 const struct host_mount *host_mount_of(const struct host_blocks *blocks, const char *path);
 
 #endif

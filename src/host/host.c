@@ -12,5 +12,8 @@ struct host *host_read(struct tree *tree)
 	host_cpus_read(tree, &host->cpus);
 	host_memory_read(tree, &host->memory);
 	host_irqs_read(tree, &host->cpus, &host->irqs);
+	host_pci_read(tree, &host->pci);
+	host_blocks_read(tree, &host->blocks);
+	host_nets_read(tree, &host->nets);
 	return host;
 }

@@ -39,7 +39,8 @@
 
 /* In the order of the enums. */
 static const char *const block_kinds[] = {"disk", "partition", "dm", "md", "loop", "other", NULL};
-static const char *const net_kinds[] = {"physical", "virtual-function", "tap", "bridge", "bond", "vlan", "other", NULL};
+static const char *const net_kinds[] = {"physical", "virtual-function", "tap",   "bridge", "bond",
+					"vlan",     "macvtap",          "other", NULL};
 static const char *const hypervisors[] = {"qemu", "cloud-hypervisor", "firecracker", "other", NULL};
 static const char *const sources[] = {"command-line", "libvirt", NULL};
 
@@ -171,7 +172,11 @@ static const struct model_field host_block_fields[] = {
 	FIELD(host_block, dm_name),
 	FIELD(host_block, dm_kind),
 	FIELD(host_block, md_level),
+	FIELD(host_block, md_degraded),
+	FIELD(host_block, loop_file),
+	FIELD(host_block, loop_direct),
 	FIELD(host_block, size),
+	FIELD(host_block, start),
 	TEXTS(host_block, below, below_count),
 	FIELD(host_block, controller),
 	FIELD(host_block, pci),
@@ -189,8 +194,8 @@ static const struct model_field host_block_fields[] = {
 	FIELD(host_block, physical_block),
 	FIELD(host_block, minimum_io),
 	FIELD(host_block, optimal_io),
-	FIELD(host_block, alignment_offset),
 	FIELD(host_block, hardware_queues),
+	FIELD(host_block, aligned),
 	FIELD(host_block, write_cache),
 	POINTER(host_block, nvme, host_nvme_health_fields),
 	FIELD(host_block, nvme_unreadable),
@@ -199,8 +204,9 @@ static const struct model_field host_block_fields[] = {
 };
 
 static const struct model_field host_mount_fields[] = {
-	FIELD(host_mount, source), FIELD(host_mount, target), FIELD(host_mount, type), FIELD(host_mount, options),
-	FIELD(host_mount, major),  FIELD(host_mount, minor),  {.name = NULL},
+	FIELD(host_mount, source),  FIELD(host_mount, target), FIELD(host_mount, type),
+	FIELD(host_mount, options), FIELD(host_mount, id),     FIELD(host_mount, parent),
+	FIELD(host_mount, major),   FIELD(host_mount, minor),  {.name = NULL},
 };
 
 static const struct model_field host_blocks_fields[] = {

@@ -11,6 +11,7 @@ enum host_net_kind {
 	HOST_NET_BRIDGE,
 	HOST_NET_BOND,
 	HOST_NET_VLAN,
+	HOST_NET_MACVTAP, /* libvirt's "direct" */
 	HOST_NET_OTHER
 };
 
@@ -19,7 +20,7 @@ struct host_net {
 	unsigned index;
 	enum host_net_kind kind;
 	const char *master; /* bridge or bond it is a port of */
-	const char *lower;  /* of a VLAN, ... */
+	const char *lower;  /* of a VLAN, a macvtap, ...: what it is on; NULL: nothing, or several */
 	const char *driver, *pci;
 	int node;
 	const char *state; /* operstate */

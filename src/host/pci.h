@@ -35,6 +35,9 @@ struct tree;
 void host_pci_read(struct tree *tree, struct host_pci *pci);
 const struct host_pci_device *host_pci_find(const struct host_pci *pci, const char *address);
 
+/* The address of the innermost PCI function in the path of a device, as tree_resolve() has it; NULL: none. */
+const char *host_pci_of_path(struct tree *tree, const char *path);
+
 /* Whether a function is a bridge or a root port, which may share a group with what is behind it. */
 bool host_pci_is_bridge(const struct host_pci_device *device);
 

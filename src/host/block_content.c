@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <blkid.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/block.h"
+#include "host/document.h"
+#include "host/tree.h"
+
+/* Device nodes have a "/" where sysfs has "!". */
+static int open_device(const char *name)
+{
+	char path[256];
+	const int length = snprintf(path, sizeof(path), "/dev/%s", name);
+	int fd;
+
+	if (length < 0 || (size_t)length >= sizeof(path))
+		return -ENAMETOOLONG;
+	for (char *at = strchr(path, '!'); at; at = strchr(at, '!'))
+		*at = '/';
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+	return fd < 0 ? -errno : fd;
+}
+
+static ssize_t probe(int fd, char **text)
+{
+	blkid_probe prober = blkid_new_probe();
+	const char *type = NULL;
+	json_t *object;
+	int result;
+
+	if (!prober)
+		return -ENOMEM;
+	blkid_probe_enable_superblocks(prober, 1);
+	blkid_probe_set_superblocks_flags(prober, BLKID_SUBLKS_TYPE);
+	result = blkid_probe_set_device(prober, fd, 0, 0) == 0 ? blkid_do_safeprobe(prober) : -EIO;
+	if (result == 0)
+		blkid_probe_lookup_value(prober, "TYPE", &type, NULL);
+	/* 1: nothing was found, -2: several things were, which is no answer either. */
+	object = result == 0 || result == 1 || result == -2 ? json_object() : NULL;
+	if (object && type)
+		json_object_set_new(object, "type", json_string(type));
+	blkid_free_probe(prober);
+	return object ? document_text(object, text) : -EIO;
+}
+
+static ssize_t ask_blkid(void *context, char **text)
+{
+	const int fd = open_device(context);
+	ssize_t length;
+
+	if (fd < 0)
+		return fd;
+	length = probe(fd, text);
+	close(fd);
+	return length;
+}
+
+/* What udev found out when the device appeared: it can be read without root, and touches no disk. */
+static const char *ask_udev(struct tree *tree, const struct host_block *block)
+{
+	static const char key[] = "E:ID_FS_TYPE=";
+	const char *text;
+
+	if (tree_readf(tree, &text, "/run/udev/data/b%u:%u", block->major, block->minor) < 0)
+		return NULL;
+	for (const char *line = text; line; line = strchr(line, '\n')) {
+		line += *line == '\n';
+		if (strncmp(line, key, strlen(key)) == 0)
+			return tree_format(tree, "%.*s", (int)strcspn(line + strlen(key), "\n"), line + strlen(key));
+	}
+	return NULL;
+}
+
+const char *host_block_content(struct tree *tree, const struct host_block *block)
+{
+	const char *text, *content = ask_udev(tree, block);
+	ssize_t length;
+	json_t *object;
+
+	if (content)
+		return content;
+	length = tree_ask(tree, &text, ask_blkid, (void *)block->name, "blkid/%s.json", block->name);
+	object = document_object(text, length);
+	content = document_string(tree, object, "type");
+	json_decref(object);
+	return content;
+}
