@@ -54,6 +54,10 @@ bool tree_exists(struct tree *tree, const char *format, ...) __attribute__((form
 /* Where a path leads when all links are followed; NULL where it leads nowhere. */
 const char *tree_resolve(struct tree *tree, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* What a link says, as it is: "/usr/bin/x (deleted)", "socket:[17]". NULL where there is none, or it may not be read.
+ */
+const char *tree_link(struct tree *tree, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /*
  * What is no file: the answer of a socket, an ioctl or a library, as text (mostly JSON or XML). Live, provide() makes
  * it, once: malloc()ed *text and its length, or an error, which is kept likewise. Elsewhere it is the file

@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "host/tree_parts.h"
+
+#define DOCUMENTS "/.strait/"
+
+static int format_path(char path[PATH_MAX], const char *prefix, const char *format, va_list args)
+{
+	const size_t before = strlen(prefix);
+	int length;
+
+	memcpy(path, prefix, before + 1);
+	length = vsnprintf(path + before, PATH_MAX - before, format, args);
+	return length < 0 || (size_t)length >= PATH_MAX - before ? -ENAMETOOLONG : 0;
+}
+
+/* What could not be read is remembered once, where it was. */
+static int note(struct tree *tree, struct node *node, int error)
+{
+	if (!node || node->told || error == -ENOENT)
+		return error;
+	node->told = true;
+	node->error = error;
+	if (tree->last_told)
+		tree->last_told->next_told = node;
+	else
+		tree->first_told = node;
+	tree->last_told = node;
+	return error;
+}
+
+void tree_unreadable(const struct tree *tree, void (*each)(void *context, const char *path, int error), void *context)
+{
+	for (const struct node *node = tree->first_told; node; node = node->next_told)
+		each(context, node_path((struct tree *)tree, node), node->error);
+}
+
+/* What the file holds, read from disk where it has not been. */
+static ssize_t read_node(struct tree *tree, struct node *node, const char **text)
+{
+	ssize_t got;
+
+	if (node->kind == NODE_DIRECTORY)
+		return -EISDIR;
+	if (node->kind != NODE_FILE)
+		return note(tree, node, -EINVAL);
+	if (!node->taken) {
+		got = disk_read(tree, node);
+		if (got >= 0)
+			node_fill(tree, node, NODE_FILE, tree->buffer, (size_t)got);
+		else
+			node->error = (int)got;
+		node->taken = true;
+	}
+	if (node->error)
+		return note(tree, node, node->error);
+	*text = node->text;
+	return (ssize_t)node->length;
+}
+
+ssize_t tree_read(struct tree *tree, const char *path, const char **text)
+{
+	struct node *node;
+	const int ret = node_walk(tree, path, true, &node);
+
+	*text = NULL;
+	return ret < 0 ? note(tree, node, ret) : read_node(tree, node, text);
+}
+
+ssize_t tree_readf(struct tree *tree, const char **text, const char *format, ...)
+{
+	char path[PATH_MAX];
+	va_list args;
+	int ret;
+
+	*text = NULL;
+	va_start(args, format);
+	ret = format_path(path, "", format, args);
+	va_end(args);
+	return ret < 0 ? ret : tree_read(tree, path, text);
+}
+
+static const char *first_line(struct tree *tree, const char *path)
+{
+	const char *text;
+	size_t length;
+
+	if (tree_read(tree, path, &text) < 0)
+		return NULL;
+	text += strspn(text, " \t\r\n");
+	length = strcspn(text, "\r\n");
+	while (length && isspace((unsigned char)text[length - 1]))
+		length--;
+	return tree_format(tree, "%.*s", (int)length, text);
+}
+
+const char *tree_line(struct tree *tree, const char *format, ...)
+{
+	char path[PATH_MAX];
+	va_list args;
+	int ret;
+
+	va_start(args, format);
+	ret = format_path(path, "", format, args);
+	va_end(args);
+	return ret < 0 ? NULL : first_line(tree, path);
+}
+
+int64_t tree_number(struct tree *tree, int64_t fallback, const char *format, ...)
+{
+	char path[PATH_MAX], *end;
+	const char *line;
+	va_list args;
+	long long number;
+	int ret;
+
+	va_start(args, format);
+	ret = format_path(path, "", format, args);
+	va_end(args);
+	line = ret < 0 ? NULL : first_line(tree, path);
+	if (!line)
+		return fallback;
+	errno = 0;
+	number = strtoll(line, &end, strncmp(line, "0x", 2) == 0 ? 16 : 10);
+	return errno || end == line || (*end && !isspace((unsigned char)*end)) ? fallback : number;
+}
+
+static int by_version(const void *a, const void *b)
+{
+	return strverscmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* Children that are there, in order. */
+static void collect_names(struct tree *tree, struct node *node)
+{
+	const char **names;
+	size_t count = 0;
+
+	for (const struct node *child = node->first; child; child = child->next_sibling)
+		count += child->kind != NODE_ABSENT;
+	names = tree_alloc(tree, (count + 1) * sizeof(*names));
+	count = 0;
+	for (const struct node *child = node->first; child; child = child->next_sibling) {
+		if (child->kind != NODE_ABSENT)
+			names[count++] = child->name;
+	}
+	qsort(names, count, sizeof(*names), by_version);
+	node->names = names;
+	node->name_count = count;
+	node->taken = true;
+}
+
+static ssize_t list_node(struct tree *tree, struct node *node, const char *const **names)
+{
+	if (node->kind != NODE_DIRECTORY)
+		return -ENOTDIR;
+	if (!node->taken) {
+		node->error = node->in_memory ? 0 : disk_list(tree, node);
+		if (!node->error && tree->partial && !node->listed)
+			node->error = -ENODATA;
+		node->listed = !node->error;
+		collect_names(tree, node);
+	}
+	if (node->error)
+		return note(tree, node, node->error);
+	*names = node->names;
+	return (ssize_t)node->name_count;
+}
+
+ssize_t tree_list(struct tree *tree, const char *path, const char *const **names)
+{
+	struct node *node;
+	const int ret = node_walk(tree, path, true, &node);
+
+	*names = NULL;
+	return ret < 0 ? note(tree, node, ret) : list_node(tree, node, names);
+}
+
+ssize_t tree_listf(struct tree *tree, const char *const **names, const char *format, ...)
+{
+	char path[PATH_MAX];
+	va_list args;
+	int ret;
+
+	*names = NULL;
+	va_start(args, format);
+	ret = format_path(path, "", format, args);
+	va_end(args);
+	return ret < 0 ? ret : tree_list(tree, path, names);
+}
+
+bool tree_exists(struct tree *tree, const char *format, ...)
+{
+	char path[PATH_MAX];
+	struct node *node;
+	va_list args;
+	int ret;
+
+	va_start(args, format);
+	ret = format_path(path, "", format, args);
+	va_end(args);
+	if (ret == 0)
+		ret = node_walk(tree, path, true, &node);
+	return ret == 0;
+}
+
+const char *tree_resolve(struct tree *tree, const char *format, ...)
+{
+	char path[PATH_MAX];
+	struct node *node;
+	va_list args;
+	int ret;
+
+	va_start(args, format);
+	ret = format_path(path, "", format, args);
+	va_end(args);
+	if (ret == 0)
+		ret = node_walk(tree, path, true, &node);
+	return ret == 0 ? node_path(tree, node) : NULL;
+}
+
+const char *tree_link(struct tree *tree, const char *format, ...)
+{
+	char path[PATH_MAX];
+	struct node *node = NULL;
+	va_list args;
+	int ret;
+
+	va_start(args, format);
+	ret = format_path(path, "", format, args);
+	va_end(args);
+	if (ret < 0)
+		return NULL;
+	ret = node_walk(tree, path, false, &node);
+	if (ret == 0 && node->kind == NODE_LINK)
+		ret = node->error;
+	if (ret < 0)
+		note(tree, node, ret);
+	return ret == 0 && node->kind == NODE_LINK ? node->text : NULL;
+}
+
+/* Keep what was provided: got is a length, or an error. */
+static ssize_t keep(struct tree *tree, const char *path, const char *provided, ssize_t got, const char **text)
+{
+	struct node *node;
+	const int ret = node_make(tree, path, &node);
+
+	if (ret < 0)
+		return ret;
+	if (got > (ssize_t)TREE_FILE_MAX)
+		got = -E2BIG;
+	if (got >= 0) {
+		node_fill(tree, node, NODE_FILE, provided, (size_t)got);
+		*text = node->text;
+		return got;
+	}
+	node->kind = got == -ENOENT ? NODE_ABSENT : NODE_HIDDEN;
+	node->error = (int)got;
+	return note(tree, node, (int)got);
+}
+
+static ssize_t ask(struct tree *tree, const char *path, const char **text, tree_provide *provide, void *context)
+{
+	char *provided = NULL;
+	struct node *node;
+	ssize_t got;
+
+	if (tree->live && node_walk(tree, path, true, &node) == -ENOENT && !(node && node->error)) {
+		got = provide(context, &provided);
+		got = keep(tree, path, provided, got, text);
+		free(provided);
+		return got;
+	}
+	return tree_read(tree, path, text);
+}
+
+ssize_t tree_ask(struct tree *tree, const char **text, tree_provide *provide, void *context, const char *name, ...)
+{
+	char path[PATH_MAX];
+	va_list args;
+	int ret;
+
+	*text = NULL;
+	va_start(args, name);
+	ret = format_path(path, DOCUMENTS, name, args);
+	va_end(args);
+	return ret < 0 ? ret : ask(tree, path, text, provide, context);
+}
+
+static int sample_path(const struct tree *tree, char path[PATH_MAX], const char *prefix, const char *format,
+		       va_list args)
+{
+	char before[64] = "";
+
+	if (tree->sample)
+		snprintf(before, sizeof(before), DOCUMENTS "samples/%u", tree->sample);
+	snprintf(before + strlen(before), sizeof(before) - strlen(before), "%s", prefix);
+	return format_path(path, before, format, args);
+}
+
+struct rereading {
+	struct tree *tree;
+	const char *path;
+};
+
+/* A file of the live machine as it is now. */
+static ssize_t provide_again(void *context, char **text)
+{
+	const struct rereading *rereading = context;
+	struct node *node;
+	ssize_t got = node_walk(rereading->tree, rereading->path, true, &node);
+
+	if (got == 0)
+		got = node->kind == NODE_FILE ? disk_read(rereading->tree, node) : -EINVAL;
+	if (got < 0)
+		return got;
+	*text = malloc((size_t)got + 1);
+	if (!*text)
+		return -ENOMEM;
+	memcpy(*text, rereading->tree->buffer, (size_t)got);
+	return got;
+}
+
+ssize_t tree_reread(struct tree *tree, const char **text, const char *format, ...)
+{
+	char kept[PATH_MAX], path[PATH_MAX];
+	struct rereading rereading = {.tree = tree, .path = path};
+	va_list args, again;
+	int ret;
+
+	*text = NULL;
+	va_start(args, format);
+	va_copy(again, args);
+	ret = sample_path(tree, kept, "", format, args);
+	va_end(args);
+	if (ret == 0)
+		ret = format_path(path, "", format, again);
+	va_end(again);
+	if (ret < 0)
+		return ret;
+	return tree->sample ? ask(tree, kept, text, provide_again, &rereading) : tree_read(tree, path, text);
+}
+
+ssize_t tree_ask_again(struct tree *tree, const char **text, tree_provide *provide, void *context, const char *name,
+		       ...)
+{
+	char path[PATH_MAX];
+	va_list args;
+	int ret;
+
+	*text = NULL;
+	va_start(args, name);
+	ret = sample_path(tree, path, DOCUMENTS, name, args);
+	va_end(args);
+	return ret < 0 ? ret : ask(tree, path, text, provide, context);
+}

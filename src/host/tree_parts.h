@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STRAIT_HOST_TREE_PARTS_H
+#define STRAIT_HOST_TREE_PARTS_H
+
+#include <stddef.h>
+
+#include "host/tree.h"
+
+/*
+ * Inside of trees. A tree is nodes in memory, which a live one and a directory make
+ * when they are asked for, and a capture all at once. Links are followed here, node by node, and never by the
+ * kernel: that keeps them inside, and makes the three the same.
+ */
+enum node_kind {
+	NODE_ABSENT,
+	NODE_DIRECTORY,
+	NODE_FILE,
+	NODE_LINK,
+	NODE_OTHER, /* a device, a socket */
+	NODE_HIDDEN /* it may be there, but error says why it cannot be looked at */
+};
+
+struct node {
+	struct node *parent; /* the root's is itself */
+	const char *name;
+	enum node_kind kind;
+	bool in_memory; /* what is not below it here is nowhere */
+	bool taken;     /* text (of a file or a link) or names is here, or error */
+	bool listed;    /* all its names are known; means something in a capture only */
+	bool told;      /* is in the list of what could not be read */
+	int error;      /* negative errno: of reading, or of listing */
+	const char *text;
+	size_t length;
+	const char *const *names;
+	size_t name_count;
+	void *by_name; /* tsearch(3) */
+	struct node *first, *last, *next_sibling, *next, *next_told;
+};
+
+struct chunk;
+
+struct tree {
+	bool live;
+	bool partial; /* a capture: not all that was there */
+	int root_fd;  /* -1: all is in memory */
+	struct node root;
+	struct node *newest; /* of all nodes, by next: parents come before their children */
+	size_t node_count, node_max;
+	struct node *first_told, *last_told;
+	struct chunk *chunks;
+	char *buffer;
+	uint64_t *sample_ns;
+	unsigned sample_count, sample;
+};
+
+/* An empty tree. */
+struct tree *tree_new(int root_fd);
+
+/* A child that is known already, or a new one of kind absent. NULL: node_child(): not known; node_add(): too many. */
+struct node *node_child(struct node *directory, const char *name);
+struct node *node_add(struct tree *tree, struct node *directory, const char *name);
+
+/* Its child, which is looked for on disk where it is not known. 0, or an error. */
+int node_find(struct tree *tree, struct node *directory, const char *name, struct node **found);
+
+/*
+ * The node of a path; links on the way, and with follow at the end, are followed. On an error, found is the node that
+ * has it, or NULL.
+ */
+int node_walk(struct tree *tree, const char *path, bool follow, struct node **found);
+
+/* Make the node of a path in memory, and all directories before it. -ENOTDIR, -EINVAL (".."), -ENOSPC. */
+int node_make(struct tree *tree, const char *path, struct node **made);
+
+/* Its path, in arena memory. */
+const char *node_path(struct tree *tree, const struct node *node);
+
+/* Give it contents, which are copied. */
+void node_fill(struct tree *tree, struct node *node, enum node_kind kind, const char *text, size_t length);
+
+/* On disk (tree_disk.c): find out what a node is; read a file into tree->buffer; list a directory. */
+void disk_look(struct tree *tree, struct node *node);
+ssize_t disk_read(struct tree *tree, struct node *node);
+int disk_list(struct tree *tree, struct node *node);
+
+/* Read /.strait/manifest.json, where there is one (tree_manifest.c). */
+#define TREE_MANIFEST "/.strait/manifest.json"
+int manifest_load(struct tree *tree, const char *name, struct error *err);
+
+/* Read an archive into an empty tree (tree_archive.c). */
+#define TREE_NODES_MAX (256u << 10)
+#define TREE_TOTAL_MAX (256u << 20)
+int archive_load(struct tree *tree, int fd, const char *name, struct error *err);
+
+#endif
