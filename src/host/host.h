@@ -33,7 +33,8 @@ struct host {
 	struct host_nets nets;
 	struct host_straitd straitd;
 	struct host_guests guests;
-	struct host_rates rates; /* empty until host_measure() */
+	struct host_rates rates;            /* empty until host_measure() */
+	struct host_counters *before, *now; /* its own: what it read last */
 };
 
 /* Read all of it. What cannot be read is unknown: never fails. host is the tree's. */

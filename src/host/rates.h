@@ -66,8 +66,9 @@ struct host_rates {
 	struct rate_exit *exit;
 	unsigned exit_count;
 	struct rate_pressure cpu_pressure, io_pressure, memory_pressure;
-	int64_t dirty, writeback;          /* bytes, highest in the samples */
-	double swap_in, swap_out, reclaim; /* pages a second */
+	int64_t dirty, writeback; /* bytes, the higher of both samples */
+	double swap_in, swap_out; /* pages a second */
+	double reclaim;           /* pages a second that those who wanted memory had to free themselves */
 };
 
 struct host;
