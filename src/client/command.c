@@ -12,6 +12,7 @@
 /* What is one of ours for getopt_long(3), above any letter; own options follow. */
 enum {
 	CODE_SOCKET = 256,
+	CODE_FROM,
 	CODE_JSON,
 	CODE_HELP,
 	CODE_OWN,
@@ -48,21 +49,39 @@ static const char *socket_option(const struct client_command *command)
 	return command->socket_option ? command->socket_option : "socket";
 }
 
+/* What it talks to, or looks at. */
+static void print_where(const struct client_command *command)
+{
+	if (!command->of_host)
+		print_option('s', socket_option(command), "PATH",
+			     "the RPC socket of the straitd that is meant;\n"
+			     "default: $STRAIT_SOCKET, or " CLIENT_DEFAULT_SOCKET);
+	else if (!command->live_only)
+		print_option('f', "from", "FILE",
+			     "look at a machine that \"strait capture\" wrote down, not at\nthis one");
+}
+
+static const char *exits(const struct client_command *command)
+{
+	if (command->exits)
+		return command->exits;
+	return command->of_host ? "0 done, 2 wrong usage, 3 it could not be done."
+				: "0 done, 1 straitd refused, 2 wrong usage, 3 there is no straitd or it\n"
+				  "did not answer.";
+}
+
 static void print_help(const struct client_command *command)
 {
 	printf("Usage: %s %s\n\n%s\n\nOptions:\n", command->name, command->usage, command->about);
 	for (const struct client_option *option = command->options; option && option->name; option++)
 		print_option(option->letter, option->name, option->argument, option->help);
-	print_option(
-		's', socket_option(command), "PATH",
-		"the RPC socket of the straitd that is meant;\ndefault: $STRAIT_SOCKET, or " CLIENT_DEFAULT_SOCKET);
+	print_where(command);
 	if (!command->no_json)
 		print_option('j', "json", NULL, "print JSON, for programs");
 	print_option('h', "help", NULL, "show this help and exit");
 	if (command->more)
 		printf("\n%s\n", command->more);
-	printf("\nExit status: 0 done, 1 straitd refused, 2 wrong usage, 3 there is no straitd or it\n"
-	       "did not answer.\n");
+	printf("\nExit status: %s\n", exits(command));
 }
 
 int client_command_misused(const struct client_command *command, const char *format, ...)
@@ -99,7 +118,12 @@ static void fill(const struct client_command *command, struct table *table)
 	unsigned count = 0;
 
 	*table = (struct table){.letters = ":"};
-	add(table, &count, socket_option(command), 's', true, CODE_SOCKET);
+	if (!command->of_host) {
+		add(table, &count, socket_option(command), 's', true, CODE_SOCKET);
+	} else if (!command->live_only) {
+		add(table, &count, "from", 'f', true, CODE_FROM);
+		add(table, &count, "root", 0, true, CODE_FROM);
+	}
 	if (!command->no_json)
 		add(table, &count, "json", 'j', false, CODE_JSON);
 	add(table, &count, "help", 'h', false, CODE_HELP);
@@ -117,7 +141,7 @@ static int code_of(const struct client_command *command, int found)
 		if (command->options[i].letter == found)
 			return CODE_OWN + (int)i;
 	}
-	return found == 's' ? CODE_SOCKET : found == 'j' ? CODE_JSON : CODE_HELP;
+	return found == 's' ? CODE_SOCKET : found == 'f' ? CODE_FROM : found == 'j' ? CODE_JSON : CODE_HELP;
 }
 
 static void take_own(const struct client_option *option, const char *argument)
@@ -159,6 +183,8 @@ int client_command_parse(const struct client_command *command, int argc, char **
 		}
 		if (found == CODE_SOCKET)
 			arguments->socket = optarg;
+		else if (found == CODE_FROM)
+			arguments->from = optarg;
 		else if (found == CODE_JSON)
 			arguments->json = true;
 		else

@@ -9,8 +9,8 @@
 #include "client/client.h"
 
 /*
- * The command line of a tool that talks to a daemon, so that all of them look
- * the same: --socket, --json and --help are added to each one's own options.
+ * The command line of a tool that talks to a daemon or looks at a machine, so that all of them look
+ * the same: --socket (or --from), --json and --help are added to each one's own options.
  *
  *	static const char *window;
  *	static const struct client_option options[] = {
@@ -54,10 +54,18 @@ struct client_command {
 	unsigned operands_min, operands_max;
 	bool no_json;              /* --json would say nothing */
 	const char *socket_option; /* what --socket is called where that is something else; NULL: that */
+	/*
+	 * It looks at a machine instead of talking to straitd: --from instead of --socket, and --root, which is no more
+	 * than another name of it and not told of. live_only: without --from. exits: how --help explains the exit
+	 * status; NULL: nothing is ever found.
+	 */
+	bool of_host, live_only;
+	const char *exits;
 };
 
 struct client_arguments {
 	const char *socket; /* NULL: the default */
+	const char *from;   /* a capture or a directory; NULL: the machine itself */
 	bool json;
 	char **operands;
 	unsigned operand_count;

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host_tool.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+/* As many are named. */
+#define NAMED 3
+
+struct tree *host_tool_open(const struct client_command *command, const struct client_arguments *arguments)
+{
+	struct error err;
+	struct tree *tree = arguments->from ? tree_open_capture(arguments->from, &err) : tree_open_live(&err);
+
+	if (!tree)
+		fprintf(stderr, "%s: %s\n", command->name, err.text);
+	return tree;
+}
+
+bool host_tool_is_withheld(int error)
+{
+	switch (-error) {
+	case EACCES:
+	case EPERM:
+	case EIO:
+	case E2BIG:
+	case ETIMEDOUT:
+	case ECONNREFUSED:
+	case ELOOP:
+	case ENOMEM:
+		return true;
+	default:
+		return false;
+	}
+}
+
+struct telling {
+	unsigned refused, other;
+	const char *path[NAMED];
+	int error[NAMED];
+};
+
+static void count(void *context, const char *path, int error)
+{
+	struct telling *telling = context;
+	const unsigned sum = telling->refused + telling->other;
+
+	if (!host_tool_is_withheld(error))
+		return;
+	if (sum < NAMED) {
+		telling->path[sum] = path;
+		telling->error[sum] = error;
+	}
+	if (error == -EACCES || error == -EPERM)
+		telling->refused++;
+	else
+		telling->other++;
+}
+
+void host_tool_tell_unreadable(const struct client_command *command, const struct tree *tree)
+{
+	struct telling telling = {0};
+	unsigned sum;
+
+	tree_unreadable(tree, count, &telling);
+	sum = telling.refused + telling.other;
+	if (!sum)
+		return;
+	fprintf(stderr, "%s: could not read ", command->name);
+	for (unsigned i = 0; i < sum && i < NAMED; i++)
+		fprintf(stderr, "%s%s (%s)", i ? ", " : "", telling.path[i], strerror(-telling.error[i]));
+	if (sum > NAMED)
+		fprintf(stderr, " and %u more", sum - NAMED);
+	fprintf(stderr, "%s\n",
+		!telling.refused     ? ""
+		: tree_is_live(tree) ? ": run as root to see them"
+				     : ": whoever took the capture was not allowed to");
+}

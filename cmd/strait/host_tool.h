@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STRAIT_HOST_TOOL_H
+#define STRAIT_HOST_TOOL_H
+
+#include "client/command.h"
+#include "host/host.h"
+
+/*
+ * What the commands that look at a machine share (client_command.of_host). What goes wrong is said on standard error.
+ */
+
+/* The machine that the arguments mean: this one, or --from. NULL: CLIENT_EXIT_FAILED. For tree_close(). */
+struct tree *host_tool_open(const struct client_command *command, const struct client_arguments *arguments);
+
+/* Whether an error means that something is there and was withheld. Much of /sys has no value now and then. */
+bool host_tool_is_withheld(int error);
+
+/* Say on standard error, in a line or two, what could not be read: at the end of a command. */
+void host_tool_tell_unreadable(const struct client_command *command, const struct tree *tree);
+
+#endif
