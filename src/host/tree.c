@@ -54,7 +54,7 @@ static ssize_t read_node(struct tree *tree, struct node *node, const char **text
 	if (node->kind != NODE_FILE)
 		return note(tree, node, -EINVAL);
 	if (!node->taken) {
-		got = disk_read(tree, node);
+		got = disk_read_file(tree, node);
 		if (got >= 0)
 			node_fill(tree, node, NODE_FILE, tree->buffer, (size_t)got);
 		else
@@ -164,7 +164,7 @@ static ssize_t list_node(struct tree *tree, struct node *node, const char *const
 	if (node->kind != NODE_DIRECTORY)
 		return -ENOTDIR;
 	if (!node->taken) {
-		node->error = node->in_memory ? 0 : disk_list(tree, node);
+		node->error = node->in_memory ? 0 : disk_read_names(tree, node);
 		if (!node->error && tree->partial && !node->listed)
 			node->error = -ENODATA;
 		node->listed = !node->error;
@@ -320,7 +320,7 @@ static ssize_t provide_again(void *context, char **text)
 	ssize_t got = node_walk(rereading->tree, rereading->path, true, &node);
 
 	if (got == 0)
-		got = node->kind == NODE_FILE ? disk_read(rereading->tree, node) : -EINVAL;
+		got = node->kind == NODE_FILE ? disk_read_file(rereading->tree, node) : -EINVAL;
 	if (got < 0)
 		return got;
 	*text = malloc((size_t)got + 1);

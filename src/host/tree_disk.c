@@ -55,7 +55,7 @@ static void read_link(struct tree *tree, struct node *node, int fd)
 	}
 }
 
-void disk_look(struct tree *tree, struct node *node)
+void disk_find_out(struct tree *tree, struct node *node)
 {
 	const int fd = disk_open(tree, node, O_PATH);
 	struct stat status;
@@ -94,7 +94,7 @@ static ssize_t read_all(int fd, char *buffer)
 	return -E2BIG;
 }
 
-ssize_t disk_read(struct tree *tree, struct node *node)
+ssize_t disk_read_file(struct tree *tree, struct node *node)
 {
 	struct stat status;
 	ssize_t ret;
@@ -123,12 +123,12 @@ static void add_entry(struct tree *tree, struct node *node, const struct dirent 
 	if (!child)
 		return;
 	if (entry->d_type == DT_UNKNOWN)
-		disk_look(tree, child);
+		disk_find_out(tree, child);
 	else
 		child->kind = kind_of(DTTOIF(entry->d_type));
 }
 
-int disk_list(struct tree *tree, struct node *node)
+int disk_read_names(struct tree *tree, struct node *node)
 {
 	const int fd = disk_open(tree, node, O_RDONLY | O_DIRECTORY);
 	const struct dirent *entry;

@@ -201,13 +201,13 @@ int node_find(struct tree *tree, struct node *directory, const char *name, struc
 		node = node_add(tree, directory, name);
 		if (!node)
 			return -ENOSPC;
-		disk_look(tree, node);
+		disk_find_out(tree, node);
 		if (node->kind == NODE_ABSENT)
 			node->error = not_there(tree, directory);
 	}
 	*found = node;
 	if (node->kind == NODE_LINK && !node->taken)
-		disk_look(tree, node);
+		disk_find_out(tree, node);
 	if (node->kind == NODE_ABSENT)
 		return node->error ? node->error : -ENOENT;
 	return node->kind == NODE_HIDDEN ? node->error : 0;

@@ -79,9 +79,9 @@ const char *node_path(struct tree *tree, const struct node *node);
 void node_fill(struct tree *tree, struct node *node, enum node_kind kind, const char *text, size_t length);
 
 /* On disk (tree_disk.c): find out what a node is; read a file into tree->buffer; list a directory. */
-void disk_look(struct tree *tree, struct node *node);
-ssize_t disk_read(struct tree *tree, struct node *node);
-int disk_list(struct tree *tree, struct node *node);
+void disk_find_out(struct tree *tree, struct node *node);
+ssize_t disk_read_file(struct tree *tree, struct node *node);
+int disk_read_names(struct tree *tree, struct node *node);
 
 /* Read /.strait/manifest.json, where there is one (tree_manifest.c). */
 #define TREE_MANIFEST "/.strait/manifest.json"
