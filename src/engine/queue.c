@@ -340,34 +340,63 @@ static unsigned room(struct queue *queue)
 	return 0;
 }
 
-bool queue_take(struct queue *queue)
+/* A look at the ring. */
+struct look {
+	unsigned enough; /* prepared for the kernel */
+	unsigned taken;
+	uint16_t head; /* of the last one taken */
+};
+
+/* Take until there are so many. 1, 0 where there are no more for now, or -EPROTO. */
+static inline __attribute__((always_inline)) int take_until(struct queue *queue, struct look *look, unsigned end)
 {
 	const struct io_uring *ring = queue->thread->ring;
-	/* A device with little to do gets some soon: it starts on the first requests while the others are prepared. */
-	const unsigned enough = io_uring_sq_ready(ring) + (queue->in_flight ? queue->in_flight : 1);
-	const unsigned most = room(queue);
-	unsigned taken = 0, group_end;
-	uint16_t head = 0;
 	int ret = 1;
+
+	while (look->taken < end && io_uring_sq_ready(ring) < look->enough &&
+	       (queue->leaving == QUEUE_STAYS || queue_owes(queue))) {
+		ret = virtq_next(&queue->vq, &look->head);
+		if (ret > 0)
+			ret = take_one(queue, look->head);
+		if (ret <= 0)
+			break;
+		look->taken++;
+	}
+	return ret;
+}
+
+/* In groups, as the stage clock wants it. */
+static STAGE_SELDOM int take_in_groups(struct queue *queue, struct look *look, unsigned most)
+{
+	unsigned end;
+	int ret;
+
+	do {
+		end = stage_clock_group(queue, look->taken, most);
+		ret = take_until(queue, look, end);
+	} while (ret > 0 && look->taken == end && look->taken < most);
+	return ret;
+}
+
+/*
+ * Flattened, all in one piece: a function with two callers is not inlined, and
+ * a request would pass five of them between the ring and its device.
+ */
+__attribute__((flatten)) bool queue_take(struct queue *queue)
+{
+	/* A device with little to do gets some soon: it starts on the first requests while the others are prepared. */
+	struct look look = {.enough =
+				    io_uring_sq_ready(queue->thread->ring) + (queue->in_flight ? queue->in_flight : 1)};
+	const unsigned most = room(queue);
+	int ret;
 
 	if (queue->broken_said)
 		return false;
-	do {
-		group_end = stage_group(queue, taken, most);
-		while (taken < group_end && io_uring_sq_ready(ring) < enough &&
-		       (queue->leaving == QUEUE_STAYS || queue_owes(queue))) {
-			ret = virtq_next(&queue->vq, &head);
-			if (ret > 0)
-				ret = take_one(queue, head);
-			if (ret <= 0)
-				break;
-			taken++;
-		}
-	} while (ret > 0 && taken == group_end && taken < most);
+	ret = stage_wants_groups(queue) ? take_in_groups(queue, &look, most) : take_until(queue, &look, most);
 	if (ret < 0)
 		break_queue(queue);
-	stage_looked(queue, taken ? request_at(queue, head) : NULL, taken, ret == 0);
-	return taken > 0;
+	stage_looked(queue, look.taken ? request_at(queue, look.head) : NULL, look.taken, ret == 0);
+	return look.taken > 0;
 }
 
 static void publish(struct queue *queue)

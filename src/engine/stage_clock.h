@@ -137,6 +137,10 @@ struct slow_recorder *stage_clock_slow(const struct queue *queue);
  */
 #define STAGE_SELDOM __attribute__((noinline))
 
+/*
+ * A look at the ring begins, or goes on: so many have been taken in it. The
+ * number at which this is to be called again, most where that is none.
+ */
 STAGE_SELDOM unsigned stage_clock_group(struct queue *queue, unsigned taken, unsigned most);
 STAGE_SELDOM void stage_clock_stamp_first(struct queue *queue, struct request *request);
 STAGE_SELDOM void stage_clock_handled(struct queue *queue, struct request *request);

@@ -35,17 +35,10 @@ static inline bool stage_repeats(const struct queue *queue)
 	return queue->clock->repeats > 1 && !queue->stamp_each;
 }
 
-/*
- * A look at the ring begins, or goes on: so many have been taken in it. The
- * number at which this is to be called again, most where that is none.
- */
-static inline unsigned stage_group(struct queue *queue, unsigned taken, unsigned most)
+/* A look at the ring begins. Where what is taken has to be told apart, it is taken by stage_clock_group(). */
+static inline bool stage_wants_groups(const struct queue *queue)
 {
-	struct stage_clock *clock = stage_clock_of(queue);
-
-	if (!clock)
-		return most;
-	return stage_repeats(queue) ? most : stage_clock_group(queue, taken, most);
+	return stage_clock_of(queue) && !stage_repeats(queue);
 }
 
 /* Nothing more is coming, for now: leave nothing uncounted. */
