@@ -22,31 +22,35 @@ from .errors import GuestError
 
 Image = namedtuple("Image", "kernel initramfs")
 
+# What a guest is made of. name: of its images in the cache; modules: loaded by init, with what they need; programs: what it
+# runs besides busybox, and the package that has each; links: in /bin; files: a directory with init, agent and inittab;
+# data: files and modules of QEMU's that are where they are here, and the package that has each
+Recipe = namedtuple("Recipe", "name modules programs links files data", defaults=((),))
+
 META_PACKAGE = "linux-image-cloud-amd64"
-MODULES = ("virtio_pci", "virtio_blk", "virtio_console")
-# what the guest runs besides busybox, and the package that has it
-PROGRAMS = {"fio": "fio", "mke2fs": "e2fsprogs", "e2fsck": "e2fsprogs", "resize2fs": "e2fsprogs",
-            "blkdiscard": "util-linux"}
-LINKS = {"mkfs.ext4": "mke2fs", "fsck.ext4": "e2fsck"}
 FILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "files")
+GUEST = Recipe(name="image", modules=("virtio_pci", "virtio_blk", "virtio_console"),
+               programs={"fio": "fio", "mke2fs": "e2fsprogs", "e2fsck": "e2fsprogs", "resize2fs": "e2fsprogs",
+                         "blkdiscard": "util-linux"},
+               links={"mkfs.ext4": "mke2fs", "fsck.ext4": "e2fsck"}, files=FILES)
 _SEARCH = os.environ.get("PATH", "") + ":/usr/sbin:/sbin"
 
 
-def build_image(cache, progress=lambda text: None):
+def build_image(cache, progress=lambda text: None, recipe=GUEST):
     """Return the Image in the directory `cache`, built if it is not there. `progress` hears of the long steps."""
     os.makedirs(cache, exist_ok=True)
     with _locked(os.path.join(cache, "lock")):
         deb = _kernel_package(cache, progress)
         programs = {"busybox": _tool("busybox", "busybox-static")}
-        programs.update((name, _tool(name, package)) for name, package in PROGRAMS.items())
-        target = os.path.join(cache, "image-" + _key(deb, programs))
+        programs.update((name, _tool(name, package)) for name, package in recipe.programs.items())
+        target = os.path.join(cache, f"{recipe.name}-{_key(deb, programs, recipe)}")
         if not os.path.isdir(target):
-            progress("build the guest's initramfs")
+            progress("build the guest's initramfs" if recipe is GUEST else f"build the initramfs of the {recipe.name}")
             with tempfile.TemporaryDirectory(dir=cache, prefix="building-") as work:
                 ready = os.path.join(work, "image")
                 os.mkdir(ready)
-                _build(deb, programs, work, ready)
-                for old in glob.glob(os.path.join(cache, "image-*")):
+                _build(deb, programs, work, ready, recipe)
+                for old in glob.glob(os.path.join(cache, f"{recipe.name}-" + "[0-9a-f]" * 16)):
                     shutil.rmtree(old)
                 os.rename(ready, target)
     return Image(os.path.join(target, "vmlinuz"), os.path.join(target, "initramfs"))
@@ -111,43 +115,76 @@ def _libraries(path):
     return re.findall(r"(/\S+) \(0x", done.stdout) if done.returncode == 0 else []
 
 
-def _key(deb, programs):
-    h = hashlib.sha256(os.path.basename(deb).encode())
-    for path in sorted(glob.glob(os.path.join(FILES, "*"))) + [os.path.abspath(__file__), slim.__file__]:
+def _key(deb, programs, recipe):
+    h = hashlib.sha256(os.path.basename(deb).encode() + repr(recipe).encode())
+    for path in sorted(glob.glob(os.path.join(recipe.files, "*")) + glob.glob(os.path.join(FILES, "*"))) + [os.path.abspath(__file__), slim.__file__]:
         with open(path, "rb") as f:
             h.update(f.read())
-    for program in sorted(programs.values()):
+    for program in sorted([*programs.values(), *recipe.data]):
         for path in [program, *_libraries(program)]:
             status = os.stat(path)
             h.update(f"{path} {status.st_size} {status.st_mtime_ns}\n".encode())
     return h.hexdigest()[:16]
 
 
-def _build(deb, programs, work, ready):
+def _build(deb, programs, work, ready, recipe):
     tree, root = os.path.join(work, "package"), os.path.join(work, "root")
     _output("dpkg", "-x", deb, tree)
     for name in ("bin", "etc", "lib", "lib64", "proc", "sys", "dev", "modules"):
         os.makedirs(os.path.join(root, name))
-    _add_modules(tree, os.path.join(root, "modules"))
+    _add_modules(tree, os.path.join(root, "modules"), recipe.modules)
     _add_programs(programs, work, root)
-    shutil.copy2(os.path.join(FILES, "init"), os.path.join(root, "init"))
-    shutil.copy2(os.path.join(FILES, "agent"), os.path.join(root, "agent"))
-    shutil.copy(os.path.join(FILES, "inittab"), os.path.join(root, "etc", "inittab"))
+    for name, target in recipe.links.items():
+        os.symlink(target, os.path.join(root, "bin", name))
+    for path in recipe.data:
+        add_file(root, path)
     for script in ("init", "agent"):
+        own = os.path.join(recipe.files, script)
+        shutil.copy2(own if os.path.exists(own) else os.path.join(FILES, script), os.path.join(root, script))
         os.chmod(os.path.join(root, script), 0o755)
+    shutil.copy(os.path.join(recipe.files, "inittab"), os.path.join(root, "etc", "inittab"))
+    pack(root, os.path.join(ready, "initramfs"))
+    shutil.copy(glob.glob(os.path.join(tree, "boot", "vmlinuz-*"))[0], os.path.join(ready, "vmlinuz"))
+
+
+def pack(root, path):
+    """Write a directory as an archive for the kernel. Several may stand one after another in a file."""
     # not compressed: unpacking it in an emulated guest takes longer than reading it
     names = sorted(os.path.relpath(os.path.join(d, n), root) for d, dirs, files in os.walk(root) for n in dirs + files)
-    with open(os.path.join(ready, "initramfs"), "wb") as out:
+    with open(path, "wb") as out:
         try:
             subprocess.run(["cpio", "--quiet", "-o", "-H", "newc", "-R", "0:0"], cwd=root, stdout=out, check=True,
                            input="\n".join(names).encode())
         except FileNotFoundError as e:
             raise GuestError("cannot build the guest: cpio is missing: install the package cpio") from e
-    shutil.copy(glob.glob(os.path.join(tree, "boot", "vmlinuz-*"))[0], os.path.join(ready, "vmlinuz"))
 
 
-def _add_modules(tree, into):
-    """Copy MODULES and what they need; the file `order` lists them so that insmod can load each in turn."""
+def add_file(root, path):
+    """Copy a file to where it is on this machine."""
+    place = os.path.join(root, path.lstrip("/"))
+    os.makedirs(os.path.dirname(place), exist_ok=True)
+    try:
+        shutil.copy(path, place)
+    except FileNotFoundError as e:
+        raise GuestError(f"cannot build the guest: {path} is missing: install the package that has it "
+                         f"(scripts/install-packages guest)") from e
+
+
+def add_program(root, path, name=None):
+    """Copy a program into /bin and its libraries into /lib, except the loader, whose place is fixed."""
+    _add_program(root, path, name or os.path.basename(path), _libraries(path))
+
+
+def _add_program(root, path, name, libraries):
+    for place in ("bin", "lib", "lib64"):
+        os.makedirs(os.path.join(root, place), exist_ok=True)
+    shutil.copy(path, os.path.join(root, "bin", name))
+    for library in libraries:
+        shutil.copy(library, os.path.join(root, "lib64" if "/ld-" in library else "lib", os.path.basename(library)))
+
+
+def _add_modules(tree, into, modules):
+    """Copy modules and what they need; the file `order` lists them so that insmod can load each in turn."""
     found = {}
     for path in glob.glob(os.path.join(tree, "lib/modules/*/kernel/**/*.ko*"), recursive=True):
         found[os.path.basename(path).split(".")[0].replace("-", "_")] = path
@@ -161,7 +198,7 @@ def _add_modules(tree, into):
                 add(needed.replace("-", "_"))
         order.append(name)
 
-    for name in MODULES:
+    for name in modules:
         add(name)
     for name in order:
         opener = lzma.open if found[name].endswith(".xz") else open
@@ -172,13 +209,6 @@ def _add_modules(tree, into):
 
 
 def _add_programs(programs, work, root):
-    """Copy the programs into /bin and the libraries into /lib, except the loader, whose place is fixed."""
     stubs = slim.stub_libraries(programs["fio"], os.path.join(work, "stubs"))
     for name, path in programs.items():
-        shutil.copy(path, os.path.join(root, "bin", name))
-        libraries = slim.without(path, stubs, _libraries) if name == "fio" else _libraries(path)
-        for library in libraries:
-            place = "lib64" if "/ld-" in library else "lib"
-            shutil.copy(library, os.path.join(root, place, os.path.basename(library)))
-    for name, target in LINKS.items():
-        os.symlink(target, os.path.join(root, "bin", name))
+        _add_program(root, path, name, slim.without(path, stubs, _libraries) if name == "fio" else _libraries(path))
