@@ -11,10 +11,11 @@ TIME ?= 60
 COUNT ?= 1000
 GUEST_COUNT ?= 50
 
-.PHONY: help demo check fuzz soak bench release install clean
+.PHONY: help demo lab check fuzz soak bench release install clean
 
 help:
 	@echo 'make demo      serve a disk to a real Linux guest and show what that brings (3 minutes)'
+	@echo 'make lab       boot a whole host with a guest in it, to try the tools on, and log in (1 minute)'
 	@echo 'make check     run every test (15 minutes)'
 	@echo 'make fuzz      hunt for inputs that break it; TIME=$(TIME) seconds for each target'
 	@echo 'make soak      kill straitd COUNT=$(COUNT) times under verified load, GUEST_COUNT=$(GUEST_COUNT) times under a real guest;'
@@ -34,6 +35,11 @@ demo:
 	@scripts/install-packages build guest
 	@scripts/build $(RELEASE) --buildtype=release -Db_lto=true -Db_ndebug=true
 	@scripts/demo --build-dir $(RELEASE)
+
+lab:
+	@scripts/install-packages build guest
+	@scripts/build $(RELEASE) --buildtype=release -Db_lto=true -Db_ndebug=true
+	@scripts/lab --build-dir $(RELEASE)
 
 check:
 	@scripts/install-packages build guest test

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The guests of the lab: QEMU's command lines, started in the lab, with a boot sector for an operating system.
+
+A boot sector runs in a second where a kernel takes a minute in two layers of emulation, and does what tests need: be
+idle, be busy, leave the guest all the time, or read its disk for ever."""
+
+import shlex
+from dataclasses import dataclass, field, replace
+
+# real mode code, at 0x7c00 with the disk's number in dl
+IDLE = bytes.fromhex("fb f4 eb fd")                 # sti; hlt; jmp $-1
+BUSY = bytes.fromhex("fb eb fe")                    # sti; jmp $
+EXITS = bytes.fromhex("fb e6 80 eb fc")             # sti; out 0x80, al; jmp $-2
+READS = bytes.fromhex("31c0 8ed8"                   # ds = 0
+                      "be207c"                      # si = the packet below
+                      "b442 cd13"                   # read
+                      "66 8306287c08"               # its sector += 8
+                      "80262a7c0f"                  # below 512 MiB
+                      "ebec") + bytes(8) + bytes.fromhex(
+                          "1000 0800 0080 0000 0800000000000000")  # 8 sectors to 0:8000
+
+
+def boot_sector(code):
+    assert len(code) <= 510
+    return code + bytes(510 - len(code)) + b"\x55\xaa"
+
+
+@dataclass
+class Pinning:
+    """CPUs of the host: one for each vCPU, those of the I/O thread, and those of QEMU's other threads."""
+    vcpus: tuple = ("1", "2")
+    iothread: str = "3"
+    emulator: str = "0"
+
+
+@dataclass
+class Nested:
+    """A guest. As it stands it is one that is done right, on node 0 of the lab; faults change a field."""
+    name: str = "good"
+    code: bytes = READS
+    accelerator: str = "kvm"
+    cpu: str = "host"
+    machine: str = "q35,mem-merge=off"
+    smp: str = "2"
+    memory: int = 64  # MiB
+    backend: tuple = ("memory-backend-memfd", "hugetlb=on,hugetlbsize=2M,prealloc=on,share=on,host-nodes=0,policy=bind")
+    overcommit: str = "mem-lock=on"
+    iothread: bool = True
+    drive: tuple = ("-blockdev", "driver=raw,node-name=disk,file.driver=host_device,file.filename=/dev/nvme0n1,"
+                                 "file.aio=native,cache.direct=on,discard=unmap")
+    disk: str = "virtio-blk-pci,id=vda,drive=disk,num-queues=2,iothread=io,bootindex=0"
+    netdev: str = "tap,id=net,ifname={name},script=no,downscript=no,vhost=on,queues=2"
+    nic: str = "virtio-net-pci,id=eth,netdev=net,mq=on,vectors=6,romfile="
+    more: tuple = ()
+    pinning: Pinning = field(default_factory=Pinning)
+
+    def but(self, **changes):
+        return replace(self, **changes)
+
+    @property
+    def qmp(self):
+        return f"/run/{self.name}.qmp"
+
+    def command(self):
+        kind, how = self.backend
+        argv = ["qemu-system-x86_64", "-L", "/usr/share/seabios", "-L", "/usr/share/qemu", "-nodefaults",
+                "-no-user-config", "-display", "none", "-name", f"guest={self.name},debug-threads=on",
+                "-machine", f"{self.machine},accel={self.accelerator},memory-backend=ram", "-cpu", self.cpu,
+                "-smp", self.smp, "-m", f"{self.memory}M",
+                "-object", f"{kind},id=ram,size={self.memory}M,{how}".rstrip(","),
+                "-qmp", f"unix:{self.qmp},server=on,wait=off", "-pidfile", f"/run/{self.name}.pid", "-daemonize"]
+        if self.overcommit:
+            argv += ["-overcommit", self.overcommit]
+        if self.iothread:
+            argv += ["-object", "iothread,id=io"]
+        argv += self.drive
+        if self.disk:
+            argv += ["-device", self.disk]
+        if self.netdev:
+            argv += ["-netdev", self.netdev.format(name=self.name), "-device", self.nic]
+        return argv + list(self.more)
+
+
+class RunningNested:
+    """A guest that runs in the lab, until stop()."""
+
+    def __init__(self, lab, nested):
+        self.lab, self.nested = lab, nested
+        name = nested.name
+        if nested.netdev.startswith("tap"):
+            many = " multi_queue" if "queues=" in nested.netdev else ""
+            lab.run(f"/bin/ip tuntap add {name} mode tap{many}; ip link set {name} up")
+        lab.run(" ".join(shlex.quote(a) for a in nested.command()), timeout=120)
+        self.pid = int(lab.run(f"cat /run/{name}.pid"))
+        self._pin()
+
+    def _pin(self):
+        pinning = self.nested.pinning
+        if not pinning:
+            return
+        vcpus = "\n".join(f'"CPU {n}/"*) cpus={cpus};;' for n, cpus in enumerate(pinning.vcpus))
+        self.lab.run(f"""
+            for task in /proc/{self.pid}/task/*; do
+                case "$(cat $task/comm)" in
+                {vcpus}
+                "IO io"*) cpus={pinning.iothread};;
+                *) cpus={pinning.emulator};;
+                esac
+                [ -z "$cpus" ] || taskset -pc $cpus ${{task##*/}} >/dev/null
+            done
+            for task in $(pidof vhost-{self.pid}); do taskset -pc {pinning.emulator} $task >/dev/null; done""")
+
+    def thread(self, word):
+        """The id of the first thread whose name begins so."""
+        return int(self.lab.run(f'cd /proc/{self.pid}/task; for t in *; do case "$(cat $t/comm)" in '
+                                f'"{word}"*) echo $t; break;; esac; done'))
+
+    def stop(self):
+        name = self.nested.name
+        self.lab.run(f"kill -9 {self.pid} 2>/dev/null; while [ -d /proc/{self.pid} ]; do sleep 0.05; done\n"
+                     f"ip link del {name} 2>/dev/null; rm -f /run/{name}.*; true")
+
+
+def write_boot_sector(lab, device, code):
+    text = "".join(f"\\x{byte:02x}" for byte in boot_sector(code))
+    lab.run(f"printf '{text}' | dd of={device} bs=512 conv=notrunc,fsync 2>/dev/null")
