@@ -9,7 +9,17 @@
 
 /* The order of a report: the machine from its processor outwards, then its guests. */
 const struct rule_table *const rule_tables[] = {
-	&rules_kvm, &rules_cpu, &rules_memory, &rules_kernel, NULL,
+	&rules_kvm,
+	&rules_cpu,
+	&rules_memory,
+	&rules_kernel,
+	&rules_guest_cpu,
+	&rules_guest_thread,
+	&rules_guest_memory,
+	&rules_guest_disk,
+	&rules_guest_image,
+	&rules_guest_nic,
+	NULL,
 };
 
 const struct rule *rule_find(const char *id)

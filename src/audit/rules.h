@@ -7,6 +7,12 @@
 
 /* The tables, each in the file of its name. Who adds one puts it into rule.c, too. */
 extern const struct rule_table rules_cpu;
+extern const struct rule_table rules_guest_cpu;
+extern const struct rule_table rules_guest_disk;
+extern const struct rule_table rules_guest_image;
+extern const struct rule_table rules_guest_memory;
+extern const struct rule_table rules_guest_nic;
+extern const struct rule_table rules_guest_thread;
 extern const struct rule_table rules_kernel;
 extern const struct rule_table rules_kvm;
 extern const struct rule_table rules_memory;

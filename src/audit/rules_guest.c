@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "audit/rules_guest.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "client/table.h"
+
+void rule_verdict(struct audit *audit, const struct rule *rule, bool good, const char *object, const char *value,
+		  const char *format, ...)
+{
+	const struct rule_case *fits = audit_case(audit, rule);
+	char why[512];
+	va_list arguments;
+
+	if (good) {
+		audit_pass(audit, rule, object, value);
+		return;
+	}
+	va_start(arguments, format);
+	vsnprintf(why, sizeof(why), format ? format : "", arguments);
+	va_end(arguments);
+	audit_found(audit, rule, fits ? fits->otherwise : FINDING_NOTE, object, value,
+		    fits ? rule_expectation(audit->host->tree, fits) : NULL, *why ? "%s" : NULL, why);
+}
+
+const char *rule_size(struct audit *audit, uint64_t bytes)
+{
+	char text[CLIENT_TEXT];
+
+	return tree_format(audit->host->tree, "%s", client_format_size(bytes, text));
+}
+
+const char *rule_vcpu(struct audit *audit, const struct guest_thread *vcpu)
+{
+	return tree_format(audit->host->tree, "vCPU %u", vcpu->index);
+}
+
+bool rule_word_is(const char *word, const char *list)
+{
+	const size_t length = word ? strlen(word) : 0;
+
+	while (length && *list) {
+		const size_t end = strcspn(list, "|");
+
+		if (end == length && !memcmp(word, list, length))
+			return true;
+		list += end + (list[end] == '|');
+	}
+	return false;
+}
+
+bool rule_knows_vcpus(struct audit *audit, const struct rule *rule)
+{
+	const struct guest *guest = audit->guest;
+
+	if (guest->pid == HOST_UNKNOWN)
+		return false;
+	for (unsigned i = 0; i < guest->vcpu_count; i++) {
+		if (!guest->vcpu[i].allowed.count) {
+			audit_unknown(audit, rule, NULL, 0, "where vCPU %u may run cannot be read%s%s",
+				      guest->vcpu[i].index, guest->unreadable ? ": " : "",
+				      guest->unreadable ? guest->unreadable : "");
+			return false;
+		}
+	}
+	if (!guest->vcpu_count)
+		audit_unknown(audit, rule, NULL, 0, "its vCPU threads are not known%s%s", guest->unreadable ? ": " : "",
+			      guest->unreadable ? guest->unreadable : "");
+	else if (!audit->host->cpus.count)
+		audit_unknown(audit, rule, NULL, 0, "the host's CPUs are not known");
+	return guest->vcpu_count && audit->host->cpus.count;
+}
+
+bool rule_vcpus_are_pinned(const struct audit *audit)
+{
+	const struct guest *guest = audit->guest;
+
+	for (unsigned i = 0; i < guest->vcpu_count; i++) {
+		if (!guest_thread_is_pinned(&guest->vcpu[i], &audit->host->cpus))
+			return false;
+	}
+	return guest->vcpu_count > 0;
+}
+
+struct cpu_list rule_vcpu_cpus(const struct audit *audit)
+{
+	const struct guest *guest = audit->guest;
+	struct tree *tree = audit->host->tree;
+	const char *text = "";
+
+	for (unsigned i = 0; i < guest->vcpu_count; i++) {
+		if (guest->vcpu[i].allowed.count)
+			text = tree_format(tree, "%s%s%s", text, *text ? "," : "",
+					   cpu_list_format(tree, &guest->vcpu[i].allowed));
+	}
+	return cpu_list_parse(tree, text);
+}
+
+int rule_vcpu_node(const struct audit *audit, const struct cpu_list *vcpus)
+{
+	const struct guest *guest = audit->guest;
+	int node = HOST_UNKNOWN;
+
+	for (unsigned i = 0; i < guest->vcpu_count; i++) {
+		const struct guest_thread *vcpu = &guest->vcpu[i];
+		int own;
+
+		if (vcpus->count && !cpu_list_has(vcpus, vcpu->index))
+			continue;
+		own = host_node_of(&audit->host->cpus, &vcpu->allowed);
+		if (own == HOST_UNKNOWN || (node != HOST_UNKNOWN && own != node))
+			return HOST_UNKNOWN;
+		node = own;
+	}
+	return node;
+}
+
+bool rule_is_disk(const struct guest_disk *disk)
+{
+	return disk->cdrom != 1 && !rule_word_is(disk->model, "floppy|ide-cd|scsi-cd|sd-card|isa-fdc") &&
+	       (disk->image_count || disk->vhost_socket);
+}
+
+const char *rule_disk_name(const struct guest_disk *disk)
+{
+	return disk->id ? disk->id : disk->target ? disk->target : "disk";
+}
+
+bool rule_is_vhost_user(const struct guest_disk *disk)
+{
+	return disk->vhost_socket != NULL;
+}

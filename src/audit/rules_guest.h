@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STRAIT_AUDIT_RULES_GUEST_H
+#define STRAIT_AUDIT_RULES_GUEST_H
+
+#include "audit/audit.h"
+
+/*
+ * What the rules of guests share. Such a rule works out by itself whether what it
+ * read is good; its cases say what that weighs in which context.
+ */
+
+/*
+ * Report that something is good, or as the first case that fits the audit's contexts has it. format: what is particular
+ * about it, where it is not good; NULL: nothing.
+ */
+void rule_verdict(struct audit *audit, const struct rule *rule, bool good, const char *object, const char *value,
+		  const char *format, ...) __attribute__((format(printf, 6, 7)));
+
+/* "2 MiB": the tree's. */
+const char *rule_size(struct audit *audit, uint64_t bytes);
+
+/* "vCPU 3": the tree's. */
+const char *rule_vcpu(struct audit *audit, const struct guest_thread *vcpu);
+
+bool rule_word_is(const char *word, const char *list); /* one of those in list, separated by "|"; NULL is none */
+
+/*
+ * Whether a guest runs and the CPUs of all of its vCPUs are known; says UNKNOWN where they are not, and nothing where
+ * it does not run.
+ */
+bool rule_knows_vcpus(struct audit *audit, const struct rule *rule);
+
+/* Whether each vCPU is kept to fewer CPUs than the host has. */
+bool rule_vcpus_are_pinned(const struct audit *audit);
+
+/* All CPUs that the guest's vCPUs may run on. */
+struct cpu_list rule_vcpu_cpus(const struct audit *audit);
+
+/* The node of these vCPUs; HOST_UNKNOWN where they are on several. cpus empty: all vCPUs. */
+int rule_vcpu_node(const struct audit *audit, const struct cpu_list *vcpus);
+
+/* Whether a disk has a medium that is written to or at least a disk's: no CD-ROM, no floppy disk. */
+bool rule_is_disk(const struct guest_disk *disk);
+
+/* Its id, or the name libvirt gives it. */
+const char *rule_disk_name(const struct guest_disk *disk);
+
+/* Whether a storage process of its own serves it. */
+bool rule_is_vhost_user(const struct guest_disk *disk);
+
+#endif
