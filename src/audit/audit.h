@@ -19,6 +19,8 @@ struct audit {
 	const struct guest *guest; /* while a rule of guests is asked */
 	struct finding *finding;
 	size_t count, room;
+	const char **remark; /* what else there is to say, about suppressions */
+	unsigned remark_count;
 };
 
 /* The contexts of a profile; 0: no such one. All of them but "general" are asked what they add to it. */

@@ -67,6 +67,7 @@ struct rule {
 	void (*check)(struct audit *audit, const struct rule *rule);
 	bool of_guest;       /* asked with each guest: audit->guest */
 	const char *reads;   /* what is read, for people, where path does not say it */
+	const char *wants;   /* of a function: what it expects, and in which context */
 	const char *why;     /* sentences: why it matters */
 	const char *costs;   /* what the cure may cost */
 	const char *cure;    /* how to change it now; %s is the object */
