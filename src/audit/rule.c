@@ -40,6 +40,17 @@ bool rule_matches(const struct rule *rule, const char *word)
 	return length && strncmp(rule->id, word, length) == 0 && (!rule->id[length] || rule->id[length] == '.');
 }
 
+bool rule_is_known(const char *word)
+{
+	for (unsigned table = 0; rule_tables[table]; table++) {
+		for (size_t i = 0; i < rule_tables[table]->count; i++) {
+			if (rule_matches(&rule_tables[table]->rules[i], word))
+				return true;
+		}
+	}
+	return false;
+}
+
 const char *rule_context_name(enum rule_context context)
 {
 	switch (context) {

@@ -106,6 +106,9 @@ const struct rule *rule_find(const char *id);
 /* Whether word is the rule's id, or the beginning of it up to a dot: "host.kvm" is all of KVM. */
 bool rule_matches(const struct rule *rule, const char *word);
 
+/* Whether it is that of any rule. */
+bool rule_is_known(const char *word);
+
 /* "general", "latency", ...; NULL: no such one. context: a single bit. */
 const char *rule_context_name(enum rule_context context);
 /* "PASS", "NOTE", ... */

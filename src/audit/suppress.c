@@ -95,13 +95,7 @@ static bool is_day(const char *text)
 
 static int check(const struct suppression *suppression, const char *path, struct error *err)
 {
-	bool is_rule = false;
-
-	for (unsigned table = 0; rule_tables[table] && !is_rule; table++) {
-		for (size_t i = 0; i < rule_tables[table]->count && !is_rule; i++)
-			is_rule = rule_matches(&rule_tables[table]->rules[i], suppression->id);
-	}
-	if (!is_rule)
+	if (!rule_is_known(suppression->id))
 		return error_set(err, -EINVAL,
 				 "%s: no rule has the id \"%.100s\": \"strait audit --list\" names all of them", path,
 				 suppression->id);
