@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/counters.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -65,7 +66,9 @@ static void read_cpus(struct tree *tree, struct counter_list *cpus)
 		unsigned number;
 		struct counter_cpu *cpu;
 
-		if (sscanf(line,
+		/* The first line, without a number, is all of them together. */
+		if (!isdigit((unsigned char)line[3]) ||
+		    sscanf(line,
 			   "cpu%u %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64 " %" SCNu64
 			   " %" SCNu64,
 			   &number, &user, &nice, &system, &idle, &iowait, &irq, &softirq, &steal) < 5)
