@@ -76,12 +76,17 @@ void disk_find_out(struct tree *tree, struct node *node)
 	close(fd);
 }
 
+/* In pieces, because the kernel makes room for as much as a read of /proc/sys asks for and refuses what is too large.
+ */
+#define PIECE (64u << 10)
+
 static ssize_t read_all(int fd, char *buffer)
 {
 	size_t length = 0;
 
 	while (length <= TREE_FILE_MAX) {
-		const ssize_t got = read(fd, buffer + length, TREE_FILE_MAX + 1 - length);
+		const size_t room = TREE_FILE_MAX + 1 - length;
+		const ssize_t got = read(fd, buffer + length, room < PIECE ? room : PIECE);
 
 		if (got < 0 && errno == EINTR)
 			continue;

@@ -236,6 +236,18 @@ static void a_live_tree_asks_once_a_sample(void **state)
 	tree_close(tree);
 }
 
+static void a_live_tree_reads_sysctls(void **state)
+{
+	struct error err;
+	struct tree *tree = tree_open_live(&err);
+
+	(void)state;
+	assert_non_null(tree);
+	/* The kernel refuses reads of these that ask for much at once. */
+	assert_true(tree_number(tree, -1, "/proc/sys/vm/swappiness") >= 0);
+	tree_close(tree);
+}
+
 static void a_live_tree_rereads_files(void **state)
 {
 	struct error err;
@@ -280,6 +292,7 @@ int main(void)
 		cmocka_unit_test(what_cannot_be_read_is_told_once),
 		cmocka_unit_test(documents_of_a_directory_are_its_files),
 		cmocka_unit_test(a_live_tree_asks_once_a_sample),
+		cmocka_unit_test(a_live_tree_reads_sysctls),
 		cmocka_unit_test(a_live_tree_rereads_files),
 		cmocka_unit_test(nobodys_environment_is_read),
 	};
