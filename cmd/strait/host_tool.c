@@ -18,6 +18,16 @@ struct tree *host_tool_open(const struct client_command *command, const struct c
 	return tree;
 }
 
+const struct guest *host_tool_guest(const struct client_command *command, const struct host *host, const char *word)
+{
+	const struct guest *guest = host_guest_find(&host->guests, word);
+
+	if (!guest)
+		fprintf(stderr, "%s: %s: no guest has this name, UUID or process id: \"strait list\" shows all\n",
+			command->name, word);
+	return guest;
+}
+
 bool host_tool_is_withheld(int error)
 {
 	switch (-error) {

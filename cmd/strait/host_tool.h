@@ -12,6 +12,9 @@
 /* The machine that the arguments mean: this one, or --from. NULL: CLIENT_EXIT_FAILED. For tree_close(). */
 struct tree *host_tool_open(const struct client_command *command, const struct client_arguments *arguments);
 
+/* The guest that a word means (name, uuid or pid); NULL: CLIENT_EXIT_FAILED. */
+const struct guest *host_tool_guest(const struct client_command *command, const struct host *host, const char *word);
+
 /* Whether an error means that something is there and was withheld. Much of /sys has no value now and then. */
 bool host_tool_is_withheld(int error);
 

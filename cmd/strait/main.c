@@ -14,6 +14,7 @@ static const struct command commands[] = {
 	{"disk", "look at the disks of a running straitd, add, change and remove them", command_disk},
 	{"config", "show, compare, save and apply the configuration of a running straitd", command_config},
 	{"group", "look at the groups that disks share limits in, and change them", command_group},
+	{"audit", "judge a machine and its guests by rules", command_audit},
 	{"rpc", "call a method of a running straitd", command_rpc},
 };
 

@@ -14,6 +14,34 @@ _strait_sockets()
 	)
 }
 
+_strait_audit()
+{
+	local options_audit="--profile= --only= --skip= --vm= --suppressions= --format= --output= --quiet --list --from=
+		--json --help"
+	local word=$1 before=$2
+
+	case $before in
+	--profile | -p)
+		mapfile -t COMPREPLY < <(compgen -W "general database low-latency density realtime" -- "$word")
+		;;
+	--format | -F)
+		mapfile -t COMPREPLY < <(compgen -W "table json junit html" -- "$word")
+		;;
+	--only | --skip | -O | -S)
+		mapfile -t COMPREPLY < <(compgen -W "$(strait audit --list 2>/dev/null | awk '{ print $1 }')" -- "$word")
+		;;
+	--vm | -m) ;;
+	--suppressions | --output | --from | -x | -o | -f)
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		;;
+	*)
+		mapfile -t COMPREPLY < <(compgen -W "$options_audit" -- "$word")
+		[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
+		;;
+	esac
+}
+
 _strait_bench()
 {
 	local options_bench="--rw= --read-percent= --block-size= --segment-size= --depth= --queues= --queue-size=
@@ -219,7 +247,7 @@ _strait_top()
 
 _strait()
 {
-	local commands="bench budget config disk group profile rpc slow stats top"
+	local commands="audit bench budget config disk group profile rpc slow stats top"
 	local options="--version --help"
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 

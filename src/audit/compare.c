@@ -15,6 +15,14 @@ const struct rule_case *audit_case(const struct audit *audit, const struct rule 
 	return NULL;
 }
 
+/* "madvise" of "always [madvise] never". */
+static const char *chosen(struct tree *tree, const char *value)
+{
+	const char *open = strchr(value, '['), *close = open ? strchr(open, ']') : NULL;
+
+	return close ? tree_format(tree, "%.*s", (int)(close - open - 1), open + 1) : value;
+}
+
 void audit_judge(struct audit *audit, const struct rule *rule, const char *object, const char *read, const char *value)
 {
 	const struct rule_case *wanted = audit_case(audit, rule);
@@ -22,6 +30,8 @@ void audit_judge(struct audit *audit, const struct rule *rule, const char *objec
 	const char *expected = wanted ? rule_expectation(audit->host->tree, wanted) : NULL;
 	const size_t before = audit->count;
 
+	if (wanted && wanted->comparison == COMPARE_CHOSEN)
+		value = chosen(audit->host->tree, value);
 	if (fits < 0)
 		audit_unknown(audit, rule, object, 0, "\"%s\" is not a number", value);
 	else if (!expected)
