@@ -48,7 +48,7 @@ struct host_block {
 	const char *write_cache;
 	struct host_nvme_health *nvme; /* NULL: no NVMe, or it could not be asked */
 	const char *nvme_unreadable;   /* why not, where it is one */
-	const char *content;           /* by libblkid: "ext4", "LVM2_member", ...; NULL: unknown */
+	const char *content;           /* by udev, libblkid or a mount: "ext4", "LVM2_member", ...; NULL: unknown */
 };
 
 struct host_mount {

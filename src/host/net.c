@@ -68,7 +68,7 @@ static enum host_net_kind read_kind(struct tree *tree, const struct host_net *ne
 	return exists(tree, net, "device") ? HOST_NET_PHYSICAL : HOST_NET_OTHER;
 }
 
-/* Of the entries "lower_NAME", where there is one alone; ports of a bridge or bond name it as their master. */
+/* Of the entries "lower_NAME", where there is one alone. Those of a bridge or bond name it as their master. */
 static const char *read_lower(struct tree *tree, const struct host_net *net)
 {
 	static const char word[] = "lower_";
@@ -106,7 +106,8 @@ static void read_place(struct tree *tree, struct host_net *net)
 	net->node = net->pci ? (int)tree_number(tree, HOST_UNKNOWN, "/sys/bus/pci/devices/%s/numa_node", net->pci)
 			     : HOST_UNKNOWN;
 	net->master = read_link(tree, net, "master");
-	net->lower = read_lower(tree, net);
+	if (net->kind != HOST_NET_BRIDGE && net->kind != HOST_NET_BOND)
+		net->lower = read_lower(tree, net);
 }
 
 static void read_net(struct tree *tree, struct host_net *net, const char *name)
