@@ -15,5 +15,6 @@ struct host *host_read(struct tree *tree)
 	host_pci_read(tree, &host->pci);
 	host_blocks_read(tree, &host->blocks);
 	host_nets_read(tree, &host->nets);
+	host_guests_read(tree, &host->guests);
 	return host;
 }

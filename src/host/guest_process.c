@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/array.h"
+#include "host/process.h"
+#include "host/tree.h"
+
+/* One mapping of numa_maps (Documentation/filesystems/proc.rst): "7f0000000000 bind:1 file=... anon=5 N0=5
+ * kernelpagesize_kB=4" */
+struct mapping {
+	bool of_guest, huge;
+	uint64_t page; /* bytes */
+	uint64_t pages[64];
+};
+
+static bool is_guest_file(const struct guest *guest, const char *path)
+{
+	if (strncmp(path, "/memfd:", 7) == 0 || strncmp(path, "/anon_hugepage", 14) == 0)
+		return true;
+	for (unsigned i = 0; i < guest->memory.backend_count; i++) {
+		const char *own = guest->memory.backend[i].path;
+
+		if (own && strncmp(path, own, strlen(own)) == 0)
+			return true;
+	}
+	return false;
+}
+
+static void read_word(const struct guest *guest, const char *word, struct mapping *mapping)
+{
+	char *end;
+	unsigned long node;
+
+	if (strncmp(word, "anon=", 5) == 0)
+		mapping->of_guest = true;
+	else if (strncmp(word, "file=", 5) == 0)
+		mapping->of_guest |= is_guest_file(guest, word + 5);
+	else if (strcmp(word, "huge") == 0)
+		mapping->of_guest = mapping->huge = true;
+	else if (strncmp(word, "kernelpagesize_kB=", 18) == 0)
+		mapping->page = 1024 * strtoull(word + 18, NULL, 10);
+	else if (word[0] == 'N' && isdigit((unsigned char)word[1])) {
+		node = strtoul(word + 1, &end, 10);
+		if (*end == '=' && node < 64)
+			mapping->pages[node] = strtoull(end + 1, NULL, 10);
+	}
+}
+
+static void add_mapping(const struct guest *guest, char *line, uint64_t bytes[64], uint64_t *huge)
+{
+	struct mapping mapping = {.page = 4096};
+	char *rest;
+
+	for (char *word = strtok_r(line, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+		read_word(guest, word, &mapping);
+	for (unsigned i = 0; i < 64 && mapping.of_guest; i++) {
+		bytes[i] += mapping.pages[i] * mapping.page;
+		*huge += mapping.huge ? mapping.pages[i] * mapping.page : 0;
+	}
+}
+
+/* Transparent ones are in none of the lines of numa_maps. */
+static uint64_t read_transparent(struct tree *tree, int pid)
+{
+	const char *text, *at;
+
+	if (tree_readf(tree, &text, "/proc/%d/smaps_rollup", pid) < 0)
+		return 0;
+	at = strstr(text, "\nAnonHugePages:");
+	return at ? 1024 * strtoull(at + strlen("\nAnonHugePages:"), NULL, 10) : 0;
+}
+
+/*
+ * The guest's own memory cannot be told from QEMU's, which is anonymous as well but small: programs and libraries are
+ * not counted.
+ */
+void guest_places_read(struct tree *tree, struct guest *guest)
+{
+	struct guest_memory *memory = &guest->memory;
+	uint64_t bytes[64] = {0}, huge = 0;
+	const char *text;
+	char *rest;
+
+	if (tree_readf(tree, &text, "/proc/%d/numa_maps", guest->pid) <= 0) {
+		memory->huge_bytes = (uint64_t)HOST_UNKNOWN;
+		return;
+	}
+	for (char *line = strtok_r(tree_format(tree, "%s", text), "\n", &rest); line;
+	     line = strtok_r(NULL, "\n", &rest))
+		add_mapping(guest, line, bytes, &huge);
+	for (unsigned i = 0; i < 64; i++) {
+		if (!bytes[i])
+			continue;
+		memory->place = array_grow(tree, memory->place, memory->place_count, sizeof(*memory->place));
+		memory->place[memory->place_count++] = (struct guest_memory_place){.node = i, .bytes = bytes[i]};
+	}
+	memory->huge_bytes = huge + read_transparent(tree, guest->pid);
+}
+
+/* "0::/machine.slice/x.scope" of version 2, else that of the first controller. */
+static const char *read_path(struct tree *tree, int pid)
+{
+	const char *text, *at;
+
+	if (tree_readf(tree, &text, "/proc/%d/cgroup", pid) <= 0)
+		return NULL;
+	at = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+	at = at ? strchr(at, ':') + 2 : strchr(text, '/');
+	return at ? tree_format(tree, "%.*s", (int)strcspn(at, "\n"), at) : NULL;
+}
+
+static bool limits(const char *text)
+{
+	return text && *text && strncmp(text, "max ", 4) != 0 && strcmp(text, "max") != 0;
+}
+
+/* Of its own group, or where that has no limit, of the nearest one above that has. */
+static const char *read_limit(struct tree *tree, const char *cgroup, const char *file)
+{
+	char *path = tree_format(tree, "%s", cgroup), *slash;
+	const char *own = NULL;
+
+	for (bool first = true;; first = false) {
+		const char *text;
+		const char *value = NULL;
+
+		if (tree_readf(tree, &text, "/sys/fs/cgroup%s/%s", path, file) >= 0)
+			value = tree_format(tree, "%.*s",
+					    (int)strcspn(text, "\n") + (strcmp(file, "io.max") == 0) * 4096, text);
+		if (limits(value))
+			return value;
+		if (first)
+			own = value;
+		slash = strrchr(path, '/');
+		if (!slash || slash == path)
+			return own;
+		*slash = '\0';
+	}
+}
+
+void guest_cgroup_read(struct tree *tree, struct guest *guest)
+{
+	guest->cgroup = read_path(tree, guest->pid);
+	if (!guest->cgroup || strstr(guest->cgroup, "..") || strlen(guest->cgroup) > 2048)
+		return;
+	guest->io_max = read_limit(tree, guest->cgroup, "io.max");
+	guest->io_weight = read_limit(tree, guest->cgroup, "io.weight");
+	guest->cpu_max = read_limit(tree, guest->cgroup, "cpu.max");
+}
+
+void guest_process_read(struct tree *tree, struct guest *guest)
+{
+	guest_threads_read(tree, guest);
+	guest_places_read(tree, guest);
+	guest_cgroup_read(tree, guest);
+}

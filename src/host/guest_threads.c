@@ -1,0 +1,125 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/array.h"
+#include "host/process.h"
+#include "host/tree.h"
+
+#define THREADS_MAX 16384
+
+static struct cpu_list read_allowed(struct tree *tree, int pid, int tid)
+{
+	static const char key[] = "\nCpus_allowed_list:\t";
+	const char *text, *at;
+
+	if (tree_readf(tree, &text, "/proc/%d/task/%d/status", pid, tid) < 0)
+		return (struct cpu_list){0};
+	at = strstr(text, key);
+	if (!at)
+		return (struct cpu_list){0};
+	at += strlen(key);
+	return cpu_list_parse(tree, tree_format(tree, "%.*s", (int)strcspn(at, "\n"), at));
+}
+
+/* KVM's statistics name the threads of vCPUs since Linux 6.0: kvm/PID-FD/vcpuN/pid. */
+static void ask_kvm(struct tree *tree, struct guest *guest)
+{
+	const char *const *names;
+	const ssize_t count = tree_list(tree, "/sys/kernel/debug/kvm", &names);
+
+	for (ssize_t i = 0; i < count; i++) {
+		int pid, fd;
+
+		if (sscanf(names[i], "%d-%d", &pid, &fd) != 2 || pid != guest->pid)
+			continue;
+		for (unsigned k = 0; k < guest->vcpu_count; k++) {
+			const int64_t tid = tree_number(tree, HOST_UNKNOWN, "/sys/kernel/debug/kvm/%s/vcpu%u/pid",
+							names[i], guest->vcpu[k].index);
+
+			if (guest->vcpu[k].tid == HOST_UNKNOWN && tid > 0 && tid <= INT32_MAX)
+				guest->vcpu[k].tid = (int)tid;
+		}
+	}
+}
+
+/* QEMU's -name debug-threads=on: "CPU 3/KVM". */
+static struct guest_thread *vcpu_named(struct guest *guest, const char *comm)
+{
+	unsigned index;
+
+	if (sscanf(comm, "CPU %u/", &index) != 1)
+		return NULL;
+	for (unsigned i = 0; i < guest->vcpu_count; i++) {
+		if (guest->vcpu[i].index == index)
+			return &guest->vcpu[i];
+	}
+	return NULL;
+}
+
+/* "IO iothread1", of which the kernel keeps 15 characters: who they stand for must be the only one. */
+static struct guest_thread *iothread_named(struct guest *guest, const char *comm)
+{
+	struct guest_thread *found = NULL;
+
+	if (strncmp(comm, "IO ", 3) != 0)
+		return NULL;
+	for (unsigned i = 0; i < guest->iothread_count; i++) {
+		const char *name = guest->iothread[i].name;
+
+		if (!name || strncmp(name, comm + 3, 12) != 0 || (strlen(comm) < 15 && strcmp(name, comm + 3) != 0))
+			continue;
+		if (found)
+			return NULL;
+		found = &guest->iothread[i];
+	}
+	return found;
+}
+
+static struct guest_thread *thread_of_tid(struct guest_thread *thread, unsigned count, int tid)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (thread[i].tid == tid)
+			return &thread[i];
+	}
+	return NULL;
+}
+
+static void read_thread(struct tree *tree, struct guest *guest, int tid)
+{
+	const char *comm = tree_line(tree, "/proc/%d/task/%d/comm", guest->pid, tid);
+	struct guest_thread *thread = thread_of_tid(guest->vcpu, guest->vcpu_count, tid);
+
+	if (!thread)
+		thread = thread_of_tid(guest->iothread, guest->iothread_count, tid);
+	if (!thread && comm)
+		thread = vcpu_named(guest, comm);
+	if (!thread && comm)
+		thread = iothread_named(guest, comm);
+	if (thread && thread->tid != HOST_UNKNOWN && thread->tid != tid)
+		thread = NULL; /* it is known, and another one */
+	if (!thread) {
+		guest->other = array_grow(tree, guest->other, guest->other_count, sizeof(*guest->other));
+		thread = &guest->other[guest->other_count];
+		thread->index = guest->other_count++;
+		thread->poll_max_ns = HOST_UNKNOWN;
+	}
+	thread->tid = tid;
+	if (!thread->name)
+		thread->name = comm;
+	thread->allowed = read_allowed(tree, guest->pid, tid);
+}
+
+void guest_threads_read(struct tree *tree, struct guest *guest)
+{
+	const char *const *names;
+	const ssize_t count = tree_listf(tree, &names, "/proc/%d/task", guest->pid);
+
+	ask_kvm(tree, guest);
+	for (ssize_t i = 0; i < count && i < THREADS_MAX; i++) {
+		if (isdigit((unsigned char)names[i][0]) && strlen(names[i]) <= 9)
+			read_thread(tree, guest, atoi(names[i]));
+	}
+}

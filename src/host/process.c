@@ -1,0 +1,170 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/process.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <jansson.h>
+
+#include "host/array.h"
+#include "host/document.h"
+#include "host/tree.h"
+
+#define PROCESSES_MAX 4096
+
+/* Begins with, or is, the name of a program. */
+static const struct {
+	const char *name;
+	bool whole;
+	enum guest_hypervisor hypervisor;
+} programs[] = {
+	{"qemu-system-", false, GUEST_QEMU},
+	{"qemu-kvm", true, GUEST_QEMU},
+	{"kvm", true, GUEST_QEMU},
+	{"cloud-hypervisor", false, GUEST_CLOUD_HYPERVISOR},
+	{"firecracker", false, GUEST_FIRECRACKER},
+};
+
+static enum guest_hypervisor hypervisor_of(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+
+	for (size_t i = 0; i < sizeof(programs) / sizeof(programs[0]); i++) {
+		if (programs[i].whole ? strcmp(name, programs[i].name) == 0
+				      : strncmp(name, programs[i].name, strlen(programs[i].name)) == 0)
+			return programs[i].hypervisor;
+	}
+	return GUEST_OTHER;
+}
+
+/* By its program, where we may see that, or its first word: either can be something else, a loader or an alias. */
+static enum guest_hypervisor look_at(int proc, const char *pid)
+{
+	enum guest_hypervisor hypervisor = GUEST_OTHER;
+	char path[64], text[4096];
+	ssize_t length;
+	int fd;
+
+	snprintf(path, sizeof(path), "%s/exe", pid);
+	length = readlinkat(proc, path, text, sizeof(text) - 1);
+	if (length > 0) {
+		text[length] = '\0';
+		hypervisor = hypervisor_of(text);
+	}
+	snprintf(path, sizeof(path), "%s/cmdline", pid);
+	fd = hypervisor == GUEST_OTHER ? openat(proc, path, O_RDONLY | O_CLOEXEC) : -1;
+	if (fd < 0)
+		return hypervisor;
+	length = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[length > 0 ? length : 0] = '\0';
+	return hypervisor_of(text);
+}
+
+static const char *const words[] = {
+	[GUEST_QEMU] = "qemu",
+	[GUEST_CLOUD_HYPERVISOR] = "cloud-hypervisor",
+	[GUEST_FIRECRACKER] = "firecracker",
+};
+
+static ssize_t provide(void *context, char **text)
+{
+	DIR *directory = opendir("/proc");
+	json_t *document, *processes;
+	struct dirent *entry;
+
+	(void)context;
+	if (!directory)
+		return -errno;
+	document = json_object();
+	processes = json_array();
+	while ((entry = readdir(directory))) {
+		enum guest_hypervisor hypervisor;
+
+		if (!isdigit((unsigned char)entry->d_name[0]) || strlen(entry->d_name) > 9)
+			continue;
+		hypervisor = look_at(dirfd(directory), entry->d_name);
+		if (hypervisor != GUEST_OTHER)
+			json_array_append_new(processes, json_pack("{s:i,s:s}", "pid", atoi(entry->d_name),
+								   "hypervisor", words[hypervisor]));
+	}
+	closedir(directory);
+	json_object_set_new(document, "processes", processes);
+	return document_text(document, text);
+}
+
+struct list {
+	struct process *process;
+	unsigned count;
+};
+
+static void add(struct tree *tree, struct list *list, int64_t pid, enum guest_hypervisor hypervisor)
+{
+	struct process process = {.pid = (int)pid, .hypervisor = hypervisor};
+	ssize_t length;
+
+	if (pid <= 0 || pid > INT32_MAX || list->count >= PROCESSES_MAX)
+		return;
+	length = tree_readf(tree, &process.command, "/proc/%d/cmdline", process.pid);
+	/* it has ended, or is about to */
+	if (length <= 0)
+		return;
+	if (process.hypervisor == GUEST_OTHER)
+		process.hypervisor = hypervisor_of(process.command);
+	if (process.hypervisor == GUEST_OTHER)
+		return;
+	process.length = (size_t)length;
+	list->process = array_grow(tree, list->process, list->count, sizeof(*list->process));
+	list->process[list->count++] = process;
+}
+
+static enum guest_hypervisor hypervisor_named(const char *word)
+{
+	for (unsigned i = 0; word && i < sizeof(words) / sizeof(words[0]); i++) {
+		if (strcmp(word, words[i]) == 0)
+			return (enum guest_hypervisor)i;
+	}
+	return GUEST_OTHER;
+}
+
+/* A tree made by hand has no such document: then all of its processes are looked at. */
+static void add_all(struct tree *tree, struct list *list)
+{
+	const char *const *names;
+	const ssize_t count = tree_list(tree, "/proc", &names);
+
+	for (ssize_t i = 0; i < count; i++) {
+		if (isdigit((unsigned char)names[i][0]) && strlen(names[i]) <= 9)
+			add(tree, list, atoi(names[i]), GUEST_OTHER);
+	}
+}
+
+static int compare(const void *a, const void *b)
+{
+	return ((const struct process *)a)->pid - ((const struct process *)b)->pid;
+}
+
+struct process *processes_read(struct tree *tree, unsigned *count)
+{
+	struct list list = {0};
+	const char *text;
+	const ssize_t length = tree_ask(tree, &text, provide, NULL, "processes.json");
+	json_t *document = document_object(text, length);
+	const json_t *processes = document_member(document, "processes"), *process;
+	size_t i;
+
+	json_array_foreach(processes, i, process) add(tree, &list, document_number(process, "pid"),
+						      hypervisor_named(document_string(tree, process, "hypervisor")));
+	if (length < 0)
+		add_all(tree, &list);
+	json_decref(document);
+	if (list.count)
+		qsort(list.process, list.count, sizeof(*list.process), compare);
+	*count = list.count;
+	return list.process;
+}
