@@ -43,6 +43,11 @@ static const char with[] =
 #else
 	" -libnvme"
 #endif
+#ifdef HAVE_LIBVIRT
+	" +libvirt"
+#else
+	" -libvirt"
+#endif
 	;
 
 int main(int argc, char **argv)

@@ -266,12 +266,12 @@ static const struct model_field host_straitd_fields[] = {
 	{.name = NULL},
 };
 
-static const struct model_field guest_thread_fields[] = {
+const struct model_field model_guest_thread[] = {
 	FIELD(guest_thread, tid),     FIELD(guest_thread, index),       FIELD(guest_thread, name),
 	FIELD(guest_thread, allowed), FIELD(guest_thread, poll_max_ns), {.name = NULL},
 };
 
-static const struct model_field guest_memory_backend_fields[] = {
+const struct model_field model_guest_memory_backend[] = {
 	FIELD(guest_memory_backend, id),
 	FIELD(guest_memory_backend, size),
 	FIELD(guest_memory_backend, path),
@@ -293,7 +293,7 @@ static const struct model_field guest_memory_place_fields[] = {
 
 static const struct model_field guest_memory_fields[] = {
 	FIELD(guest_memory, size),
-	LIST(guest_memory, backend, backend_count, guest_memory_backend, guest_memory_backend_fields),
+	LIST(guest_memory, backend, backend_count, guest_memory_backend, model_guest_memory_backend),
 	FIELD(guest_memory, locked),
 	FIELD(guest_memory, balloon),
 	FIELD(guest_memory, merge),
@@ -318,7 +318,7 @@ static const struct model_field guest_throttle_fields[] = {
 	{.name = NULL},
 };
 
-static const struct model_field guest_disk_fields[] = {
+const struct model_field model_guest_disk[] = {
 	FIELD(guest_disk, id),
 	FIELD(guest_disk, target),
 	FIELD(guest_disk, model),
@@ -340,7 +340,7 @@ static const struct model_field guest_disk_fields[] = {
 	{.name = NULL},
 };
 
-static const struct model_field guest_nic_fields[] = {
+const struct model_field model_guest_nic[] = {
 	FIELD(guest_nic, id),      FIELD(guest_nic, mac),          FIELD(guest_nic, model),
 	FIELD(guest_nic, backend), FIELD(guest_nic, interface),    FIELD(guest_nic, vhost),
 	FIELD(guest_nic, queues),  FIELD(guest_nic, vhost_socket), {.name = NULL},
@@ -368,12 +368,12 @@ const struct model_field model_guest[] = {
 	FIELD(guest, hpet),
 	FIELD(guest, realtime_locked),
 	FIELD(guest, windows),
-	LIST(guest, vcpu, vcpu_count, guest_thread, guest_thread_fields),
-	LIST(guest, iothread, iothread_count, guest_thread, guest_thread_fields),
-	LIST(guest, other, other_count, guest_thread, guest_thread_fields),
+	LIST(guest, vcpu, vcpu_count, guest_thread, model_guest_thread),
+	LIST(guest, iothread, iothread_count, guest_thread, model_guest_thread),
+	LIST(guest, other, other_count, guest_thread, model_guest_thread),
 	PART(guest, memory, guest_memory_fields),
-	LIST(guest, disk, disk_count, guest_disk, guest_disk_fields),
-	LIST(guest, nic, nic_count, guest_nic, guest_nic_fields),
+	LIST(guest, disk, disk_count, guest_disk, model_guest_disk),
+	LIST(guest, nic, nic_count, guest_nic, model_guest_nic),
 	LIST(guest, hostdev, hostdev_count, guest_hostdev, guest_hostdev_fields),
 	FIELD(guest, cgroup),
 	FIELD(guest, io_max),

@@ -36,6 +36,13 @@ struct model_field {
 	const char *const *words;        /* of MODEL_ENUM; NULL ends them */
 };
 
-extern const struct model_field model_host[], model_guest[], model_guests[];
+extern const struct model_field model_host[], model_guests[], model_guest[], model_guest_disk[], model_guest_nic[],
+	model_guest_thread[], model_guest_memory_backend[];
+
+/*
+ * Take over what is not known in one structure, and known in another of the same kind: members that are unknown, 0 (of
+ * amounts) or empty (of lists). Plain numbers and enums stay as they are.
+ */
+void model_fill(void *to, const void *from, const struct model_field *fields);
 
 #endif

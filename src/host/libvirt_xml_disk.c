@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "host/libvirt_xml.h"
+
+static const char *iothread_name(struct tree *tree, const xmlNode *node, const char *child, const char *attribute)
+{
+	const int64_t id = xml_number(node, child, attribute);
+
+	return id > 0 ? tree_format(tree, "iothread%lld", (long long)id) : NULL;
+}
+
+/* Of an image, where it lies: libvirt's type of a source is QEMU's protocol by other names. */
+static void take_source(struct tree *tree, const xmlNode *node, const char *type, struct guest_image *image)
+{
+	const xmlNode *source = xml_child(node, "source");
+
+	if (is(type, "block")) {
+		image->protocol = "host_device";
+		image->file = xml_get(tree, source, NULL, "dev");
+	} else if (is(type, "network")) {
+		image->protocol = xml_get(tree, source, NULL, "protocol");
+		image->file = xml_get(tree, source, NULL, "name");
+	} else if (is(type, "nvme")) {
+		image->protocol = "nvme";
+		image->file = libvirt_xml_pci_address(tree, xml_child(source, "address"));
+	} else {
+		image->protocol = "file";
+		image->file = xml_get(tree, source, NULL, "file");
+	}
+}
+
+static const xmlNode *backing_of(const xmlNode *node)
+{
+	const xmlNode *backing = xml_child(node, "backingStore");
+
+	/* The end of a chain is an empty element. */
+	return xml_child(backing, "source") ? backing : NULL;
+}
+
+static int64_t metadata_cache(const xmlNode *driver)
+{
+	const int64_t size = xml_size(xml_child(xml_child(driver, "metadata_cache"), "max_size"), NULL, "bytes");
+
+	return size > 0 ? size : 0;
+}
+
+static void take_images(struct tree *tree, const xmlNode *node, struct guest_disk *disk)
+{
+	unsigned count = 1;
+
+	if (!xml_child(node, "source"))
+		return;
+	for (const xmlNode *at = backing_of(node); at && count < LIBVIRT_XML_MOST; at = backing_of(at))
+		count++;
+	disk->image = tree_alloc(tree, count * sizeof(*disk->image));
+	for (const xmlNode *at = node; at && disk->image_count < count; at = backing_of(at)) {
+		const char *type = xml_get(tree, at, NULL, "type");
+		struct guest_image *image = &disk->image[disk->image_count++];
+
+		image->preallocated = HOST_UNKNOWN;
+		image->format = at == node ? xml_get(tree, at, "driver", "type") : xml_get(tree, at, "format", "type");
+		if (at == node)
+			image->cache_bytes = (uint64_t)metadata_cache(xml_child(at, "driver"));
+		take_source(tree, at, type, image);
+	}
+}
+
+/* A SCSI disk has the queues and the thread of its controller. */
+static const xmlNode *controller_of(const xmlNode *devices, const xmlNode *disk)
+{
+	const xmlNode *node = xml_child(devices, "controller");
+	const int64_t index = xml_number(disk, "address", "controller");
+
+	for (unsigned seen = 0; node && seen < LIBVIRT_XML_MOST; node = xml_next(node), seen++) {
+		if (xml_has(node, NULL, "type", "scsi") && xml_number(node, NULL, "index") == (index < 0 ? 0 : index))
+			return node;
+	}
+	return NULL;
+}
+
+static void take_scsi(struct tree *tree, const xmlNode *devices, const xmlNode *node, struct guest_disk *disk)
+{
+	const xmlNode *controller = controller_of(devices, node);
+	const char *model = xml_get(tree, controller, NULL, "model"), *device = xml_get(tree, node, NULL, "device");
+
+	disk->model = is(device, "lun") ? "scsi-block" : is(device, "cdrom") ? "scsi-cd" : "scsi-hd";
+	disk->bus = model && strncmp(model, "virtio", strlen("virtio")) == 0 ? "scsi" : "scsi-other";
+	disk->controller = xml_get(tree, controller, "alias", "name");
+	disk->queues = xml_number(controller, "driver", "queues");
+	disk->queue_size = xml_number(controller, "driver", "virtqueue_size");
+	disk->iothread = iothread_name(tree, controller, "driver", "iothread");
+}
+
+/* <driver><iothreads><iothread id='2'/>...: queues shared out over several (libvirt 10, QEMU 9). */
+static void take_mapping(struct tree *tree, const xmlNode *driver, struct guest_disk *disk)
+{
+	const xmlNode *list = xml_child(driver, "iothreads");
+	const unsigned count = xml_count(list, "iothread");
+	const char **names;
+
+	if (!count || count > LIBVIRT_XML_MOST)
+		return;
+	names = tree_alloc(tree, count * sizeof(*names));
+	for (const xmlNode *node = xml_child(list, "iothread"); node; node = xml_next(node)) {
+		const char *name = iothread_name(tree, node, NULL, "id");
+
+		if (name)
+			names[disk->iothread_count++] = name;
+	}
+	disk->iothreads = names;
+}
+
+static void take_model(struct tree *tree, const xmlNode *devices, const xmlNode *node, struct guest_disk *disk)
+{
+	const char *bus = xml_get(tree, node, "target", "bus"), *device = xml_get(tree, node, NULL, "device");
+	const bool cdrom = is(device, "cdrom");
+
+	disk->bus = bus;
+	if (xml_has(node, NULL, "type", "vhostuser")) {
+		disk->model = "vhost-user-blk";
+		disk->vhost_socket = xml_get(tree, node, "source", "path");
+	} else if (is(bus, "virtio")) {
+		disk->model = "virtio-blk";
+	} else if (is(bus, "scsi")) {
+		take_scsi(tree, devices, node, disk);
+	} else if (is(bus, "ide") || is(bus, "sata")) {
+		disk->model = cdrom ? "ide-cd" : "ide-hd";
+	} else if (is(bus, "usb")) {
+		disk->model = "usb-storage";
+	} else if (is(bus, "fdc")) {
+		disk->model = "floppy";
+	} else if (is(bus, "sd")) {
+		disk->model = "sd-card";
+	}
+}
+
+static void take_throttle(const xmlNode *node, struct guest_throttle *throttle)
+{
+	const xmlNode *tune = xml_child(node, "iotune");
+	const int64_t iops = xml_text_number(tune, "total_iops_sec"), bps = xml_text_number(tune, "total_bytes_sec");
+
+	throttle->iops = iops > 0 ? iops : 0;
+	throttle->bps = bps > 0 ? bps : 0;
+}
+
+static void take_disk(struct tree *tree, const xmlNode *devices, const xmlNode *node, struct guest_disk *disk)
+{
+	const xmlNode *driver = xml_child(node, "driver");
+	const char *cache = xml_get(tree, driver, NULL, "cache"), *aio = xml_get(tree, driver, NULL, "io");
+	const int64_t queues = xml_number(driver, NULL, "queues"), size = xml_number(driver, NULL, "queue_size");
+
+	*disk = (struct guest_disk){
+		.id = xml_get(tree, node, "alias", "name"),
+		.target = xml_get(tree, node, "target", "dev"),
+		.queues = HOST_UNKNOWN,
+		.queue_size = HOST_UNKNOWN,
+		.discard = xml_get(tree, driver, NULL, "discard"),
+		.detect_zeroes = xml_get(tree, driver, NULL, "detect_zeroes"),
+		.cdrom = xml_has(node, NULL, "device", "cdrom"),
+		.read_only = xml_child(node, "readonly") != NULL,
+	};
+	take_model(tree, devices, node, disk);
+	disk->queues = queues > 0 ? queues : disk->queues;
+	disk->queue_size = size > 0 ? size : disk->queue_size;
+	if (!disk->iothread)
+		disk->iothread = iothread_name(tree, driver, NULL, "iothread");
+	take_mapping(tree, driver, disk);
+	if (disk->vhost_socket)
+		return;
+	take_images(tree, node, disk);
+	take_throttle(node, &disk->throttle);
+	if (!disk->image_count)
+		return;
+	/* "default" leaves it to QEMU, and its own are these. */
+	disk->cache = cache && !is(cache, "default") ? cache : "writeback";
+	disk->aio = aio ? aio : "threads";
+}
+
+void libvirt_xml_disks(struct tree *tree, const xmlNode *devices, struct guest *guest)
+{
+	const unsigned count = xml_count(devices, "disk");
+
+	if (count > LIBVIRT_XML_MOST)
+		return;
+	guest->disk = tree_alloc(tree, count * sizeof(*guest->disk));
+	for (const xmlNode *node = xml_child(devices, "disk"); node; node = xml_next(node))
+		take_disk(tree, devices, node, &guest->disk[guest->disk_count++]);
+}
