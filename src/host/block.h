@@ -78,4 +78,14 @@ const struct host_block *host_block_by_number(const struct host_blocks *blocks, 
  */
 const struct host_mount *host_mount_of(const struct host_blocks *blocks, const char *path);
 
+/*
+ * The block device that a path names ("/dev/mapper/vg-vm1", "/dev/disk/by-id/...") or whose file system the file is on;
+ * NULL: none, or not known.
+ */
+const struct host_block *host_block_of_path(struct tree *tree, const struct host_blocks *blocks, const char *path);
+
+/* The disks at the bottom of a stack: each once, at most room of them. Returns how many. */
+unsigned host_block_disks(const struct host_blocks *blocks, const struct host_block *block,
+			  const struct host_block **disks, unsigned room);
+
 #endif

@@ -215,6 +215,58 @@ static void ring_of_mounts_ends(void **state)
 	assert_non_null(host_mount_of(&hostile, "/a/b"));
 }
 
+static const struct {
+	const char *path, *block;
+} images[] = {
+	{"/dev/nvme0n1p2", "nvme0n1p2"},
+	{"/dev/mapper/vg-vm1", "dm-1"},
+	{"/dev/vg/vm1", "dm-1"},
+	{"/dev/vg/vm", NULL},
+	{"/dev/vg-vm1", NULL},
+	{"/var/lib/images/vm2.raw", "md0"},
+	{"/home/vm.raw", "dm-2"},
+	{"/srv/vm.raw", NULL}, /* tmpfs */
+	{"vm.raw", NULL},
+	{NULL, NULL},
+};
+
+static void path_leads_to_its_block_device(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < sizeof(images) / sizeof(images[0]); i++) {
+		const struct host_block *block = host_block_of_path(tree, &blocks, images[i].path);
+
+		same(block ? block->name : NULL, images[i].block);
+	}
+}
+
+static void disks_at_the_bottom(void **state)
+{
+	const struct host_block *disks[4];
+
+	(void)state;
+	assert_int_equal(host_block_disks(&blocks, find("dm-1"), disks, 4), 1);
+	assert_ptr_equal(disks[0], find("nvme0n1"));
+	assert_int_equal(host_block_disks(&blocks, find("md0"), disks, 4), 2);
+	assert_ptr_equal(disks[1], find("sdb"));
+	assert_int_equal(host_block_disks(&blocks, find("md0"), disks, 1), 1);
+	assert_int_equal(host_block_disks(&blocks, find("sda"), disks, 4), 1);
+	assert_ptr_equal(disks[0], find("sda"));
+}
+
+/* As only a hostile capture has it: each is made of both, twice. */
+static void ring_of_blocks_ends(void **state)
+{
+	const char *const both[] = {"a", "b", "a", "b"};
+	struct host_block ring[] = {{.name = "a", .below = both, .below_count = 4},
+				    {.name = "b", .below = both, .below_count = 4}};
+	const struct host_blocks hostile = {.block = ring, .count = 2};
+	const struct host_block *disks[4];
+
+	(void)state;
+	assert_int_equal(host_block_disks(&hostile, &ring[0], disks, 4), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -226,6 +278,9 @@ int main(void)
 		cmocka_unit_test(mounts_are_of_that_machine),
 		cmocka_unit_test(path_lies_on_the_mount_that_is_seen),
 		cmocka_unit_test(ring_of_mounts_ends),
+		cmocka_unit_test(path_leads_to_its_block_device),
+		cmocka_unit_test(disks_at_the_bottom),
+		cmocka_unit_test(ring_of_blocks_ends),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
