@@ -12,6 +12,7 @@ struct command {
 int command_audit(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_budget(int argc, char **argv);
+int command_capture(int argc, char **argv);
 int command_config(int argc, char **argv);
 int command_profile(int argc, char **argv);
 int command_disk(int argc, char **argv);

@@ -15,6 +15,7 @@ static const struct command commands[] = {
 	{"config", "show, compare, save and apply the configuration of a running straitd", command_config},
 	{"group", "look at the groups that disks share limits in, and change them", command_group},
 	{"audit", "judge a machine and its guests by rules", command_audit},
+	{"capture", "write down a machine as it is, for the commands that look at one", command_capture},
 	{"rpc", "call a method of a running straitd", command_rpc},
 };
 

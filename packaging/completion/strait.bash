@@ -112,6 +112,27 @@ _strait_budget()
 	fi
 }
 
+# What commands that look at a machine have: --from, and options (of the command, in $3).
+_strait_of_host()
+{
+	local word=$1 before=$2 options=$3
+
+	if [[ $before == --from || $before == -f || $before == --output || $before == -o ]]; then
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+	elif [[ $word == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+		[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
+	fi
+}
+
+_strait_capture()
+{
+	local options_capture="--output= --for= --json --help"
+
+	_strait_of_host "$1" "$2" "$options_capture"
+}
+
 _strait_slow()
 {
 	local options_slow="--count= --socket= --json --help"
@@ -247,7 +268,9 @@ _strait_top()
 
 _strait()
 {
-	local commands="audit bench budget config disk group profile rpc slow stats top"
+	local commands="bench budget config disk group profile rpc slow stats top
+		audit
+		capture"
 	local options="--version --help"
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 

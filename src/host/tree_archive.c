@@ -143,8 +143,6 @@ int archive_load(struct tree *tree, int fd, const char *name, struct error *err)
 	archive_read_support_filter_zstd(loading.archive);
 	archive_read_support_filter_gzip(loading.archive);
 	archive_read_support_format_tar(loading.archive);
-	/* Names are bytes, whatever the locale. */
-	archive_read_set_options(loading.archive, "hdrcharset=BINARY");
 	if (archive_read_open_fd(loading.archive, fd, BLOCK) != ARCHIVE_OK)
 		ret = damaged(&loading);
 	else

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/capture.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+#include "audit/audit.h"
+#include "base/replace.h"
+#include "client/table.h"
+#include "command.h"
+#include "host_tool.h"
+#include "seconds.h"
+
+#define INTERVAL_NS 1000000000ull
+
+static const char *output, *seconds_text;
+
+static const struct client_option options[] = {
+	{.name = "output",
+	 .letter = 'o',
+	 .argument = "FILE",
+	 .help = "write it there; \"-\": to standard output; default:\nstrait-HOST-TIME.tar.zst",
+	 .value = &output},
+	{.name = "for",
+	 .letter = 'd',
+	 .argument = "SECONDS",
+	 .help = "measure what changes for so long, once a second; default: 2",
+	 .value = &seconds_text},
+	{.name = NULL},
+};
+
+static const struct client_command command = {
+	.name = "strait capture",
+	.usage = "[OPTION]...",
+	.about = "Write down this machine and its guests as they are now: all that the commands read that\n"
+		 "look at a machine. With --from FILE they give the same answers from it, anywhere. Secrets\n"
+		 "are left out. What was left out and what could not be read is listed.",
+	.more = "Example:\n  strait capture --for 30 -o slow.tar.zst && strait diagnose --from slow.tar.zst vm3",
+	.options = options,
+	.of_host = true,
+	.live_only = true,
+};
+
+/* All that is ever read: the model, all rules, and what changes. */
+static int read_all(struct tree *tree, unsigned seconds, struct error *err)
+{
+	const struct audit_options all = {.contexts = CONTEXT_ALL};
+	struct host *host = host_read(tree);
+	int ret = 0;
+
+	audit_run(host, &all);
+	for (unsigned i = 0; i < seconds && ret == 0; i++)
+		ret = host_measure(host, INTERVAL_NS, err);
+	return ret;
+}
+
+/* "strait-HOST-20261121-195000.tar.zst" in the current directory; the name of a host is anything. */
+static const char *default_name(struct tree *tree)
+{
+	const char *name = tree_line(tree, "/proc/sys/kernel/hostname");
+	char *host = tree_format(tree, "%.64s", name ? name : "host"), when[32] = "";
+	const time_t now = time(NULL);
+	struct tm tm;
+
+	for (char *c = host; *c; c++) {
+		if (!isalnum((unsigned char)*c) && *c != '.' && *c != '_')
+			*c = '-';
+	}
+	if (localtime_r(&now, &tm))
+		strftime(when, sizeof(when), "%Y%m%d-%H%M%S", &tm);
+	return tree_format(tree, "strait-%s-%s.tar.zst", host, when);
+}
+
+/* What a machine tells root is not for everybody. */
+static int write_out(const struct capture *capture, const char *name)
+{
+	struct error err;
+	mode_t mask;
+	int ret;
+
+	if (strcmp(name, "-") == 0) {
+		fwrite(capture->bytes, 1, capture->length, stdout);
+		return client_command_flush(&command);
+	}
+	mask = umask(077);
+	ret = replace_file(name, capture->bytes, capture->length, &err);
+	umask(mask);
+	return ret < 0 ? client_command_failed(&command, NULL, &err) : CLIENT_EXIT_OK;
+}
+
+struct listing {
+	FILE *to;
+	json_t *list;
+	unsigned count;
+};
+
+static void list_unreadable(void *context, const char *path, int error)
+{
+	struct listing *listing = context;
+
+	if (!host_tool_is_withheld(error))
+		return;
+	if (listing->list)
+		json_array_append_new(listing->list, json_pack("{s:s,s:s}", "path", path, "why", strerror(-error)));
+	else
+		fprintf(listing->to, "%s  %s: %s\n", listing->count ? "" : "Could not be read:\n", path,
+			strerror(-error));
+	listing->count++;
+}
+
+static void tell(const struct tree *tree, const struct capture *capture, const char *name)
+{
+	struct listing listing = {.to = strcmp(name, "-") == 0 ? stderr : stdout};
+	char size[CLIENT_TEXT];
+
+	fprintf(listing.to, "%s: %u files, %s, %u samples\n", name, capture->files,
+		client_format_size(capture->length, size), tree_sample(tree) + 1);
+	for (unsigned i = 0; i < capture->left_out_count; i++)
+		fprintf(listing.to, "%s  %s: %s\n", i ? "" : "Left out:\n", capture->left_out[i].path,
+			capture->left_out[i].what);
+	tree_unreadable(tree, list_unreadable, &listing);
+}
+
+static int tell_json(const struct tree *tree, const struct capture *capture, const char *name)
+{
+	json_t *left_out = json_array();
+	struct listing listing = {.list = json_array()};
+	json_t *all;
+	int code;
+
+	for (unsigned i = 0; i < capture->left_out_count; i++)
+		json_array_append_new(left_out, json_pack("{s:s,s:s}", "path", capture->left_out[i].path, "what",
+							  capture->left_out[i].what));
+	tree_unreadable(tree, list_unreadable, &listing);
+	all = json_pack("{s:s,s:i,s:I,s:i,s:o,s:o}", "file", name, "files", (int)capture->files, "bytes",
+			(json_int_t)capture->length, "samples", (int)tree_sample(tree) + 1, "left_out", left_out,
+			"unreadable", listing.list);
+	code = client_command_print(&command, all);
+	json_decref(all);
+	return code;
+}
+
+static int capture_tree(struct tree *tree, const struct client_arguments *arguments, unsigned seconds)
+{
+	const char *name = output ? output : default_name(tree);
+	struct capture capture;
+	struct error err;
+	int code;
+
+	if (read_all(tree, seconds, &err) < 0 || capture_pack(tree, &capture, &err) < 0)
+		return client_command_failed(&command, NULL, &err);
+	code = write_out(&capture, name);
+	if (code == CLIENT_EXIT_OK && arguments->json)
+		code = tell_json(tree, &capture, name);
+	else if (code == CLIENT_EXIT_OK)
+		tell(tree, &capture, name);
+	capture_free(&capture);
+	return code == CLIENT_EXIT_OK ? client_command_flush(&command) : code;
+}
+
+int command_capture(int argc, char **argv)
+{
+	struct client_arguments arguments;
+	unsigned seconds = 2;
+	struct tree *tree;
+	int code = client_command_parse(&command, argc, argv, &arguments);
+
+	if (code != CLIENT_GO_ON)
+		return code;
+	if (!seconds_read(seconds_text, &seconds))
+		return client_command_misused(&command, "%s: expected seconds from 1 to 86400", seconds_text);
+	if (arguments.json && output && strcmp(output, "-") == 0)
+		return client_command_misused(&command, "--json and --output=- both want the standard output");
+	tree = host_tool_open(&command, &arguments);
+	if (!tree)
+		return CLIENT_EXIT_FAILED;
+	code = capture_tree(tree, &arguments, seconds);
+	tree_close(tree);
+	return code;
+}
