@@ -63,6 +63,10 @@ static bool read_value(struct audit *audit, const struct rule *rule, const char 
 		text++;
 		length--;
 	}
+	if (!length) {
+		audit_unknown(audit, rule, object, 0, "%s is empty", path);
+		return false;
+	}
 	*value = tree_format(audit->host->tree, "%.*s", (int)length, text);
 	return true;
 }

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each rule, on a machine that it is about and on one that is as it should be.
+
+tests/fixtures/rules/ID.yaml is the rule's, a mapping of cases:
+
+    machine: [host, guest]    optional: the machines of tests/fixtures/machines that make up the one to change
+    bad:
+      profile: low-latency    optional: general
+      files: {...}            what is different there; see machines.py
+      expect: WARN            of the rule: all findings that are not PASS have this status, and there is one; or
+      expect: [{status: WARN, object: sda, value: "1", expected: "0", guest: vm1}]    these, and others only if PASS
+    good:
+      expect: PASS
+    unreadable:               any other name: a case more
+      ...
+
+A rule that only reports has NOTE in both.
+"""
+
+import json
+import os
+import subprocess
+
+import pytest
+import yaml
+
+from machines import FIXTURES, build, machine
+
+RULES = FIXTURES / "rules"
+
+
+def cases():
+    for path in sorted(RULES.glob("*.yaml")):
+        rule = yaml.safe_load(path.read_text(encoding="utf-8"))
+        layers = rule.pop("machine", ["host"])
+        for name, case in rule.items():
+            yield pytest.param(path.stem, layers, case, id=f"{path.stem}-{name}")
+
+
+def audit(build_dir, directory, *options):
+    """The findings of strait audit."""
+    result = subprocess.run([os.path.join(build_dir, "cmd", "strait", "strait"), "audit", "--from", directory, "--json",
+                             *options], capture_output=True, text=True, timeout=60)
+    assert result.returncode in (0, 1), result.stderr
+    report = json.loads(result.stdout)
+    bad = [finding for finding in report["findings"] if finding["status"] in ("WARN", "FAIL")]
+    assert result.returncode == bool(bad)
+    return report["findings"]
+
+
+def is_meant(expected, finding):
+    return all(finding[key] == value for key, value in expected.items())
+
+
+@pytest.mark.parametrize("rule, layers, case", cases())
+def test_rule(build_dir, workdir, rule, layers, case):
+    build(workdir, *[machine(name) for name in layers], case.get("files", {}))
+    findings = [finding for finding in audit(build_dir, workdir, "--profile", case.get("profile", "general"), "--only", rule)
+                if finding["id"] == rule]
+    expected = case["expect"]
+    if isinstance(expected, str):
+        assert {finding["status"] for finding in findings} - {"PASS"} == {expected} - {"PASS"}, findings
+        assert expected in {finding["status"] for finding in findings}, findings
+        return
+    for one in expected:
+        assert any(is_meant(one, finding) for finding in findings), (one, findings)
+    rest = [finding for finding in findings if not any(is_meant(one, finding) for one in expected)]
+    assert {finding["status"] for finding in rest} <= {"PASS"}, rest
+
+
+@pytest.mark.parametrize("profile", ["general", "database", "low-latency"])
+def test_well_tuned_host_is_not_complained_of(build_dir, workdir, profile):
+    build(workdir, machine("host"), {"/sys/kernel/mm/transparent_hugepage/enabled": "always madvise [never]"})
+    found = [finding for finding in audit(build_dir, workdir, "--profile", profile)
+             if finding["status"] in ("WARN", "FAIL")]
+    assert found == []
