@@ -14,6 +14,7 @@ static const struct command commands[] = {
 	{"disk", "look at the disks of a running straitd, add, change and remove them", command_disk},
 	{"config", "show, compare, save and apply the configuration of a running straitd", command_config},
 	{"group", "look at the groups that disks share limits in, and change them", command_group},
+	{"list", "list the guests of a machine", command_list},
 	{"audit", "judge a machine and its guests by rules", command_audit},
 	{"capture", "write down a machine as it is, for the commands that look at one", command_capture},
 	{"rpc", "call a method of a running straitd", command_rpc},

@@ -246,6 +246,27 @@ _strait_rpc()
 	fi
 }
 
+# What all commands that look at a machine have: --from.
+_strait_host()
+{
+	local word=$1 before=$2 options=$3
+
+	if [[ $before == --from || $before == -f ]]; then
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+	elif [[ $word == -* ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "$options" -- "$word")
+		[[ ${COMPREPLY[0]-} == *= ]] && compopt -o nospace
+	fi
+}
+
+_strait_list()
+{
+	local options_list="--from= --json --help"
+
+	_strait_host "$1" "$2" "$options_list"
+}
+
 _strait_top()
 {
 	local options_top="--socket= --delay= --count= --batch --json --sort= --reverse --filter= --columns= --units= --help"
@@ -270,7 +291,8 @@ _strait()
 {
 	local commands="bench budget config disk group profile rpc slow stats top
 		audit
-		capture"
+		capture
+		list"
 	local options="--version --help"
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 
