@@ -7,6 +7,7 @@
 
 #include <jansson.h>
 
+#include "host/array.h"
 #include "host/document.h"
 #include "host/libvirt_ask.h"
 #include "host/tree.h"
@@ -63,20 +64,21 @@ static void note(struct tree *tree, struct host_guests *guests, const char *form
 
 static void read_domain(struct tree *tree, struct host_guests *guests, struct request *request, const json_t *domain)
 {
-	struct guest *guest = &guests->guest[guests->count];
 	const char *name = json_string_value(json_object_get(domain, "name")), *xml;
+	struct guest guest;
 	ssize_t length;
 
 	/* It becomes the name of a file. */
 	if (!name || !*name || strchr(name, '/'))
 		return;
 	length = tree_ask(tree, &xml, provide_definition, request, "libvirt/%s.xml", name);
-	if (length < 0 || !guest_read_xml(tree, xml, (size_t)length, guest)) {
+	if (length < 0 || !guest_read_xml(tree, xml, (size_t)length, &guest)) {
 		note(tree, guests, "the definition of domain \"%s\" cannot be read", name);
 		return;
 	}
-	guest->state = document_string(tree, domain, "state");
-	guests->count++;
+	guest.state = document_string(tree, domain, "state");
+	guests->guest = array_grow(tree, guests->guest, guests->count, sizeof(guest));
+	guests->guest[guests->count++] = guest;
 }
 
 static void read_list(struct tree *tree, struct host_guests *guests, struct gathered *gathered, const json_t *list)
@@ -89,7 +91,6 @@ static void read_list(struct tree *tree, struct host_guests *guests, struct gath
 	guests->libvirt_unreadable = document_string(tree, list, "error");
 	if (count > DOMAINS_MOST)
 		note(tree, guests, "%s lists more domains than there can be", "libvirt");
-	guests->guest = tree_alloc(tree, (count < DOMAINS_MOST ? count : DOMAINS_MOST) * sizeof(*guests->guest));
 	json_array_foreach(domains, i, domain)
 	{
 		struct request request = {gathered, i};

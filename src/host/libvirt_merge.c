@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "host/array.h"
 #include "host/libvirt.h"
 #include "host/model_fields.h"
 #include "host/tree.h"
@@ -90,27 +91,6 @@ static bool take_nic(struct guest *guest, const struct guest_nic *process)
 	return false;
 }
 
-/* What was given to QEMU behind libvirt's back (qemu:commandline) is there nevertheless. */
-static void add_disk(struct tree *tree, struct guest *guest, const struct guest_disk *disk)
-{
-	struct guest_disk *all = tree_alloc(tree, (guest->disk_count + 1) * sizeof(*all));
-
-	if (guest->disk_count)
-		memcpy(all, guest->disk, guest->disk_count * sizeof(*all));
-	all[guest->disk_count++] = *disk;
-	guest->disk = all;
-}
-
-static void add_nic(struct tree *tree, struct guest *guest, const struct guest_nic *nic)
-{
-	struct guest_nic *all = tree_alloc(tree, (guest->nic_count + 1) * sizeof(*all));
-
-	if (guest->nic_count)
-		memcpy(all, guest->nic, guest->nic_count * sizeof(*all));
-	all[guest->nic_count++] = *nic;
-	guest->nic = all;
-}
-
 void guest_take_process(struct tree *tree, struct guest *guest, const struct guest *process)
 {
 	/* libvirt shows features as QEMU has expanded them, which are far more than were asked for. */
@@ -123,12 +103,17 @@ void guest_take_process(struct tree *tree, struct guest *guest, const struct gue
 	take_threads(guest, process);
 	take_backends(&guest->memory, &process->memory);
 	for (unsigned i = 0; i < process->disk_count; i++) {
-		if (!take_disk(guest, &process->disk[i]))
-			add_disk(tree, guest, &process->disk[i]);
+		if (take_disk(guest, &process->disk[i]))
+			continue;
+		/* What was given to QEMU behind libvirt's back (qemu:commandline) is there nevertheless. */
+		guest->disk = array_grow(tree, guest->disk, guest->disk_count, sizeof(*guest->disk));
+		guest->disk[guest->disk_count++] = process->disk[i];
 	}
 	for (unsigned i = 0; i < process->nic_count; i++) {
-		if (!take_nic(guest, &process->nic[i]))
-			add_nic(tree, guest, &process->nic[i]);
+		if (take_nic(guest, &process->nic[i]))
+			continue;
+		guest->nic = array_grow(tree, guest->nic, guest->nic_count, sizeof(*guest->nic));
+		guest->nic[guest->nic_count++] = process->nic[i];
 	}
 	model_fill(guest, process, model_guest);
 }

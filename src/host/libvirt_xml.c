@@ -176,7 +176,7 @@ static host_answer is_windows(struct tree *tree, const xmlNode *domain, const st
 		if (strncmp(guest->cpu_features[i], "hv-", 3) == 0)
 			return 1;
 	}
-	return os ? strstr(os, "microsoft.com") != NULL : 0;
+	return os ? strstr(os, "microsoft.com") != NULL : HOST_UNKNOWN;
 }
 
 static host_answer hpet(const xmlNode *domain)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "host/array.h"
 #include "host/libvirt_xml.h"
 
 static const char *iothread_name(struct tree *tree, const xmlNode *node, const char *child, const char *attribute)
@@ -175,6 +176,8 @@ static void take_disk(struct tree *tree, const xmlNode *devices, const xmlNode *
 	/* "default" leaves it to QEMU, and its own are these. */
 	disk->cache = cache && !is(cache, "default") ? cache : "writeback";
 	disk->aio = aio ? aio : "threads";
+	disk->discard = disk->discard ? disk->discard : "ignore";
+	disk->detect_zeroes = disk->detect_zeroes ? disk->detect_zeroes : "off";
 }
 
 void libvirt_xml_disks(struct tree *tree, const xmlNode *devices, struct guest *guest)
@@ -183,7 +186,8 @@ void libvirt_xml_disks(struct tree *tree, const xmlNode *devices, struct guest *
 
 	if (count > LIBVIRT_XML_MOST)
 		return;
-	guest->disk = tree_alloc(tree, count * sizeof(*guest->disk));
-	for (const xmlNode *node = xml_child(devices, "disk"); node; node = xml_next(node))
+	for (const xmlNode *node = xml_child(devices, "disk"); node; node = xml_next(node)) {
+		guest->disk = array_grow(tree, guest->disk, guest->disk_count, sizeof(*guest->disk));
 		take_disk(tree, devices, node, &guest->disk[guest->disk_count++]);
+	}
 }

@@ -86,6 +86,8 @@ static void take_plain(struct tree *tree, const xmlNode *domain, struct guest *g
 	take_backend(tree, domain, NULL, 0, backend);
 	backend->id = "pc.ram";
 	backend->size = guest->memory.size;
+	if (guest->vcpu_count)
+		backend->guest_cpus = cpu_list_parse(tree, tree_format(tree, "0-%u", guest->vcpu_count - 1));
 	guest->memory.backend = backend;
 	guest->memory.backend_count = 1;
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "host/array.h"
 #include "host/libvirt_xml.h"
 
 const char *libvirt_xml_pci_address(struct tree *tree, const xmlNode *address)
@@ -78,10 +79,11 @@ void libvirt_xml_nics(struct tree *tree, const xmlNode *devices, struct guest *g
 
 	if (count > LIBVIRT_XML_MOST)
 		return;
-	guest->nic = tree_alloc(tree, count * sizeof(*guest->nic));
 	for (const xmlNode *node = xml_child(devices, "interface"); node; node = xml_next(node)) {
-		if (!is_hostdev(node))
-			take_nic(tree, node, &guest->nic[guest->nic_count++]);
+		if (is_hostdev(node))
+			continue;
+		guest->nic = array_grow(tree, guest->nic, guest->nic_count, sizeof(*guest->nic));
+		take_nic(tree, node, &guest->nic[guest->nic_count++]);
 	}
 }
 

@@ -45,7 +45,7 @@ static void test_running(void **state)
 	assert_string_equal(guest->machine, "pc-q35-7.2");
 	assert_string_equal(guest->cpu_model, "qemu64");
 	assert_int_equal(guest->hpet, 0);
-	assert_int_equal(guest->windows, 0);
+	assert_int_equal(guest->windows, HOST_UNKNOWN);
 	assert_int_equal(guest->vcpu_count, 2);
 	assert_string_equal(cpus(*state, &guest->vcpu[1].allowed), "1");
 	assert_int_equal(guest->iothread_count, 2);
