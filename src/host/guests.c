@@ -15,60 +15,58 @@ static bool is_no_machine(const struct guest *guest)
 	return guest->machine && strcmp(guest->machine, "none") == 0;
 }
 
-/* libvirt gives each of its processes the UUID of its domain. */
-static struct guest *told_by_libvirt(const struct host_guests *guests, const struct guest *process)
-{
-	for (unsigned i = 0; i < guests->count && process->uuid; i++) {
-		struct guest *guest = &guests->guest[i];
-
-		if (guest->source == GUEST_OF_LIBVIRT && guest->pid == HOST_UNKNOWN && guest->uuid &&
-		    strcmp(guest->uuid, process->uuid) == 0)
-			return guest;
-	}
-	return NULL;
-}
-
-static void add_process(struct tree *tree, struct host_guests *guests, const struct process *process)
+static struct guest read_process(struct tree *tree, const struct process *process)
 {
 	struct guest guest = {.pid = process->pid, .hypervisor = process->hypervisor};
-	struct guest *told;
 	const struct qemu_command *command = qemu_command_read(tree, process->command, process->length);
 
 	guest.binary = command->binary;
 	guest.windows = guest.hpet = guest.realtime_locked = HOST_UNKNOWN;
 	if (process->hypervisor == GUEST_QEMU)
 		qemu_guest_read(tree, command, &guest);
-	if (is_no_machine(&guest))
-		return;
-	guest_process_read(tree, &guest);
-	told = told_by_libvirt(guests, &guest);
-	if (told) {
-		guest_take_process(tree, told, &guest);
-		return;
-	}
+	if (!is_no_machine(&guest))
+		guest_process_read(tree, &guest);
 	if (!guest.name)
 		guest.name = tree_format(tree, "pid-%d", guest.pid);
-	guests->guest = array_grow(tree, guests->guest, guests->count, sizeof(*guests->guest));
-	guests->guest[guests->count++] = guest;
+	return guest;
 }
 
-static bool is_known(const struct host_guests *guests, int pid)
+/* The one of libvirt's guests that a process is; NULL: none. */
+static struct guest *find_domain(const struct host_guests *guests, unsigned domains, const struct guest *process)
 {
-	for (unsigned i = 0; i < guests->count; i++) {
-		if (guests->guest[i].pid == pid)
-			return true;
+	for (unsigned i = 0; process->uuid && i < domains; i++) {
+		struct guest *guest = &guests->guest[i];
+
+		if (guest->uuid && guest->pid == HOST_UNKNOWN && strcasecmp(guest->uuid, process->uuid) == 0)
+			return guest;
 	}
-	return false;
+	return NULL;
+}
+
+static void add(struct tree *tree, struct host_guests *guests, const struct guest *guest)
+{
+	guests->guest = array_grow(tree, guests->guest, guests->count, sizeof(*guests->guest));
+	guests->guest[guests->count++] = *guest;
 }
 
 void host_guests_read(struct tree *tree, struct host_guests *guests)
 {
+	struct host_guests domains = {0};
 	unsigned count;
 	const struct process *process = processes_read(tree, &count);
 
-	host_libvirt_read(tree, guests);
+	host_libvirt_read(tree, &domains);
+	guests->libvirt = domains.libvirt;
+	guests->libvirt_unreadable = domains.libvirt_unreadable;
+	for (unsigned i = 0; i < domains.count; i++)
+		add(tree, guests, &domains.guest[i]);
 	for (unsigned i = 0; i < count; i++) {
-		if (!is_known(guests, process[i].pid))
-			add_process(tree, guests, &process[i]);
+		const struct guest guest = read_process(tree, &process[i]);
+		struct guest *domain = find_domain(guests, domains.count, &guest);
+
+		if (domain)
+			guest_take_process(tree, domain, &guest);
+		else if (!is_no_machine(&guest))
+			add(tree, guests, &guest);
 	}
 }

@@ -34,11 +34,14 @@ void qemu_node_read(struct tree *tree, const struct qemu_command *command, const
 /* A file name as QEMU takes it, "nbd://host/name" or a path: into file and protocol of image. */
 void qemu_name_file(struct tree *tree, struct guest_image *image, const char *name);
 
+/* A path as it is outside of QEMU, which takes relative ones from the directory it is in. */
+const char *qemu_path(struct tree *tree, int pid, const char *path);
+
 /* The path of a socket that a chardev has; NULL: it has none, or none such. */
-const char *qemu_chardev_path(struct tree *tree, const struct qemu_command *command, const char *id);
+const char *qemu_chardev_path(struct tree *tree, const struct qemu_command *command, int pid, const char *id);
 
 /* The socket that a client of QMP may connect to: "/path", or "host:port" of TCP. NULL: none. */
-const char *qemu_qmp_socket(struct tree *tree, const struct qemu_command *command);
+const char *qemu_qmp_socket(struct tree *tree, const struct qemu_command *command, int pid);
 
 /*
  * What the files of a disk's images say of themselves: their format where nobody said it, how much of each is there,

@@ -278,6 +278,14 @@ static void read_protocol(struct walk *walk, struct node node, struct guest_imag
 					      .cache_bytes = image->cache_bytes};
 }
 
+/* A path is relative to the directory that QEMU is in. */
+static void make_absolute(struct walk *walk, struct guest_image *image)
+{
+	if (image->file && image->protocol &&
+	    (strcmp(image->protocol, "file") == 0 || strcmp(image->protocol, "host_device") == 0))
+		image->file = qemu_path(walk->tree, walk->pid, image->file);
+}
+
 static void read_format(struct walk *walk, struct node node, const char *driver)
 {
 	const char *name = node.of_drive ? get(&node, "file") : NULL, *cache = get(&node, "l2-cache-size");
@@ -293,6 +301,7 @@ static void read_format(struct walk *walk, struct node node, const char *driver)
 		read_protocol(walk, file, image);
 	else
 		read_protocol(walk, node, image);
+	make_absolute(walk, image);
 }
 
 /* Images from a node down. */

@@ -182,7 +182,7 @@ static void read_device(struct tree *tree, const struct qemu_command *command, c
 		read_queues(tree, keys, disk);
 	read_medium(tree, command, keys, guest, disk);
 	if (strcmp(disk->model, "vhost-user-blk") == 0)
-		disk->vhost_socket = qemu_chardev_path(tree, command, chardev);
+		disk->vhost_socket = qemu_chardev_path(tree, command, guest->pid, chardev);
 	disk->cdrom |= models[i].cdrom;
 	disk->read_only |= disk->cdrom;
 }

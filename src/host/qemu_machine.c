@@ -163,7 +163,7 @@ void qemu_machine_read(struct tree *tree, const struct qemu_command *command, st
 	read_cpu(tree, command, guest);
 	read_vcpus(tree, command, guest);
 	read_iothreads(tree, command, guest);
-	guest->qmp = qemu_qmp_socket(tree, command);
+	guest->qmp = qemu_qmp_socket(tree, command, guest->pid);
 }
 
 void qemu_guest_read(struct tree *tree, const struct qemu_command *command, struct guest *guest)
