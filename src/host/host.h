@@ -43,4 +43,7 @@ struct host *host_read(struct tree *tree);
 /* Advance the tree by one sample and work out what has changed in it: the fields of rates. Once for each sample. */
 int host_measure(struct host *host, uint64_t interval_ns, struct error *err);
 
+/* Read now what the first host_measure() would read first: where something else happens between the two. */
+void host_measure_begin(struct host *host);
+
 #endif

@@ -240,12 +240,17 @@ void host_rates_read(struct host *host, struct host_rates *rates)
 	rates->reclaim = rate_of(before->reclaimed, now->reclaimed, 1, rates->seconds);
 }
 
+void host_measure_begin(struct host *host)
+{
+	if (!host->now)
+		host->now = host_counters_read(host);
+}
+
 int host_measure(struct host *host, uint64_t interval_ns, struct error *err)
 {
 	int ret;
 
-	if (!host->now)
-		host->now = host_counters_read(host);
+	host_measure_begin(host);
 	ret = tree_advance(host->tree, interval_ns);
 	if (ret == -ENOENT)
 		return error_set(err, ret,

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "host/exit_text.h"
+
+#include <ctype.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/exit_reason.h"
+
+/* A line that is longer is cut, which loses none of what is looked at. */
+#define LINE 4096
+
+/*
+ * Where the CPU in brackets is, which follows the thread: "CPU 0/KVM-123   [001]". Names may have brackets, too.
+ */
+static const char *find_cpu(const char *line)
+{
+	for (const char *open = strchr(line, '['); open; open = strchr(open + 1, '[')) {
+		const size_t digits = strspn(open + 1, "0123456789");
+
+		if (digits && open[1 + digits] == ']' && open > line && open[-1] == ' ')
+			return open;
+	}
+	return NULL;
+}
+
+/* The number that ends before the bracket: of "name-123", "name 123" and perf's "name 120/123". */
+static int find_thread(const char *line, const char *bracket)
+{
+	const char *end = bracket, *at;
+
+	while (end > line && end[-1] == ' ')
+		end--;
+	/* "( 120)": the process, with the option record-tgid. */
+	if (end > line && end[-1] == ')') {
+		while (end > line && end[-1] != '(')
+			end--;
+		end -= end > line;
+		while (end > line && end[-1] == ' ')
+			end--;
+	}
+	for (at = end; at > line && isdigit((unsigned char)at[-1]);)
+		at--;
+	return at < end && end - at < 10 ? atoi(at) : 0;
+}
+
+/* "5678.123456:" behind the flags, in ns; false where there is none. */
+static bool find_time(const char **at, uint64_t *ns)
+{
+	for (const char *word = *at; *word; word += strcspn(word, " "), word += strspn(word, " ")) {
+		const size_t whole = strspn(word, "0123456789");
+		const size_t parts = whole && word[whole] == '.' ? strspn(word + whole + 1, "0123456789") : 0;
+
+		if (!parts || parts > 9 || word[whole + 1 + parts] != ':')
+			continue;
+		*ns = strtoull(word + whole + 1, NULL, 10);
+		for (size_t i = parts; i < 9; i++)
+			*ns *= 10;
+		*ns += strtoull(word, NULL, 10) % 1000000000 * 1000000000;
+		*at = word + whole + 1 + parts + 1;
+		return true;
+	}
+	return false;
+}
+
+static bool takes(const char **at, const char *word)
+{
+	const size_t length = strlen(word);
+
+	if (strncmp(*at, word, length))
+		return false;
+	*at += length;
+	return true;
+}
+
+/* "reason EPT_VIOLATION rip 0x..": it may be of several words, and rip may have another name. */
+static const char *find_reason(struct exit_counts *counts, const char *text)
+{
+	const char *at = strstr(text, "reason "), *end, *info = strstr(text, "info1 ");
+	char name[64];
+
+	if (!at)
+		return NULL;
+	at += strlen("reason ");
+	end = strstr(at, " rip ");
+	if (!end)
+		end = at + strcspn(at, " \n");
+	if (end == at || (size_t)(end - at) >= sizeof(name))
+		return NULL;
+	memcpy(name, at, (size_t)(end - at));
+	name[end - at] = 0;
+	/* As the kernel's numbers are told apart. */
+	if (info && !strcmp(name, "npf"))
+		return exit_reason_name(EXIT_ISA_SVM, 0x400, strtoull(info + strlen("info1 "), NULL, 16));
+	return exit_counts_name(counts, name);
+}
+
+static bool read_line(struct exit_counts *counts, const char *line)
+{
+	const char *at = find_cpu(line), *reason;
+	const int tid = at ? find_thread(line, at) : 0;
+	uint64_t ns;
+
+	if (tid <= 0 || !find_time(&at, &ns))
+		return false;
+	at += strspn(at, " ");
+	takes(&at, "kvm:");
+	if (takes(&at, "kvm_entry:")) {
+		exit_counts_entry(counts, tid, ns);
+		return true;
+	}
+	reason = takes(&at, "kvm_exit:") ? find_reason(counts, at) : NULL;
+	if (!reason)
+		return false;
+	exit_counts_exit(counts, tid, reason, ns);
+	return true;
+}
+
+size_t exit_text_read(struct exit_counts *counts, FILE *file)
+{
+	char line[LINE];
+	size_t events = 0;
+	bool whole = true;
+
+	while (fgets(line, sizeof(line), file)) {
+		/* What follows in a line that was cut is not a line. */
+		if (whole)
+			events += read_line(counts, line);
+		whole = strchr(line, '\n') != NULL;
+	}
+	return events;
+}
