@@ -15,6 +15,7 @@ struct host *host_read(struct tree *tree)
 	host_pci_read(tree, &host->pci);
 	host_blocks_read(tree, &host->blocks);
 	host_nets_read(tree, &host->nets);
+	host_straitd_read(tree, NULL, &host->straitd);
 	host_guests_read(tree, &host->guests);
 	return host;
 }

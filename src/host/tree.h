@@ -88,4 +88,7 @@ void tree_unreadable(const struct tree *tree, void (*each)(void *context, const 
 void *tree_alloc(struct tree *tree, size_t bytes); /* zeroed */
 char *tree_format(struct tree *tree, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* What a library has allocated is released with the tree: the last first. */
+void tree_at_close(struct tree *tree, void (*release)(void *what), void *what);
+
 #endif

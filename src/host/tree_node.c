@@ -98,12 +98,29 @@ static void keep(void *node)
 	(void)node;
 }
 
+/* What is to be done when the tree is closed. */
+struct closing {
+	void (*release)(void *what);
+	void *what;
+	struct closing *next;
+};
+
+void tree_at_close(struct tree *tree, void (*release)(void *what), void *what)
+{
+	struct closing *closing = tree_alloc(tree, sizeof(*closing));
+
+	*closing = (struct closing){release, what, tree->closing};
+	tree->closing = closing;
+}
+
 void tree_close(struct tree *tree)
 {
 	struct chunk *chunk, *next;
 
 	if (!tree)
 		return;
+	for (struct closing *closing = tree->closing; closing; closing = closing->next)
+		closing->release(closing->what);
 	for (struct node *node = &tree->root; node; node = node->next)
 		tdestroy(node->by_name, keep);
 	for (chunk = tree->chunks; chunk; chunk = next) {

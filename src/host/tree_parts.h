@@ -38,6 +38,7 @@ struct node {
 };
 
 struct chunk;
+struct closing;
 
 struct tree {
 	bool live;
@@ -48,6 +49,7 @@ struct tree {
 	size_t node_count, node_max;
 	struct node *first_told, *last_told;
 	struct chunk *chunks;
+	struct closing *closing;
 	char *buffer;
 	uint64_t *sample_ns;
 	unsigned sample_count, sample;
