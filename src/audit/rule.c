@@ -11,7 +11,9 @@
 const struct rule_table *const rule_tables[] = {
 	&rules_kvm,
 	&rules_cpu,
+	&rules_isolation,
 	&rules_memory,
+	&rules_numa,
 	&rules_kernel,
 	&rules_guest_cpu,
 	&rules_guest_thread,

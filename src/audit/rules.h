@@ -13,8 +13,10 @@ extern const struct rule_table rules_guest_image;
 extern const struct rule_table rules_guest_memory;
 extern const struct rule_table rules_guest_nic;
 extern const struct rule_table rules_guest_thread;
+extern const struct rule_table rules_isolation;
 extern const struct rule_table rules_kernel;
 extern const struct rule_table rules_kvm;
 extern const struct rule_table rules_memory;
+extern const struct rule_table rules_numa;
 
 #endif

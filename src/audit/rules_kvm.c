@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+#include <string.h>
+
 #include "audit/rules.h"
+#include "host/kvm.h"
 
 #define INTEL "/sys/module/kvm_intel/parameters/"
 #define AMD   "/sys/module/kvm_amd/parameters/"
@@ -23,13 +27,53 @@ static void check_cpu(struct audit *audit, const struct rule *rule)
 
 static void check_device(struct audit *audit, const struct rule *rule)
 {
-	if (tree_exists(audit->host->tree, "/sys/class/misc/kvm/dev"))
-		audit_pass(audit, rule, NULL, "there");
-	else if (!tree_exists(audit->host->tree, "/sys/class/misc"))
-		audit_unknown(audit, rule, NULL, 0, "there is no /sys/class/misc");
+	struct host_kvm kvm;
+
+	host_kvm_read(audit->host->tree, &kvm);
+	if (kvm.usable == 1)
+		audit_pass(audit, rule, NULL, kvm.module ? kvm.module : "there");
+	else if (kvm.usable == HOST_UNKNOWN)
+		audit_unknown(audit, rule, NULL, kvm.error, "/dev/kvm");
 	else
-		audit_found(audit, rule, FINDING_FAIL, NULL, "none", "there",
-			    "No module of KVM is loaded: every guest is emulated.");
+		audit_found(audit, rule, FINDING_FAIL, NULL, strerror(-kvm.error), "a device that answers", "%s",
+			    kvm.module ? "Another hypervisor, or the firmware, may keep the processor from it."
+				       : "No module of KVM is loaded: every guest is emulated.");
+}
+
+static void check_posted(struct audit *audit, const struct rule *rule)
+{
+	static const char *const names[] = {"PIN", "NPI", "PIW"};
+	const char *value = "";
+	unsigned seen = 0;
+
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		const struct host_vector *vector = host_vector_find(&audit->host->irqs, names[i]);
+
+		if (vector)
+			value = tree_format(audit->host->tree, "%s%s%s %" PRIu64, value, seen++ ? ", " : "", names[i],
+					    vector->total);
+	}
+	if (seen)
+		audit_found(audit, rule, FINDING_NOTE, NULL, value, NULL, NULL);
+	else
+		audit_unknown(audit, rule, NULL, 0, "/proc/interrupts has no rows PIN, NPI and PIW");
+}
+
+static void check_nested(struct audit *audit, const struct rule *rule)
+{
+	static const char *const modules[] = {"kvm_intel", "kvm_amd"};
+
+	for (unsigned i = 0; i < sizeof(modules) / sizeof(modules[0]); i++) {
+		const char *value = tree_line(audit->host->tree, "/sys/module/%s/parameters/nested", modules[i]);
+
+		if (value)
+			audit_judge(audit, rule, modules[i],
+				    tree_format(audit->host->tree, "/sys/module/%s/parameters/nested", modules[i]),
+				    value);
+		else if (tree_exists(audit->host->tree, "/sys/module/%s", modules[i]))
+			audit_unknown(audit, rule, modules[i], 0, "/sys/module/%s/parameters/nested cannot be read",
+				      modules[i]);
+	}
 }
 
 static const struct rule rules[] = {
@@ -50,7 +94,7 @@ static const struct rule rules[] = {
 		.title = "KVM",
 		.contexts = CONTEXT_ALL,
 		.check = check_device,
-		.reads = "/sys/class/misc/kvm",
+		.reads = "/dev/kvm, whether it answers; /sys/module",
 		.why = "Hypervisors reach the processor's virtualization through /dev/kvm alone.",
 		.costs = "Nothing.",
 		.cure = "modprobe kvm_intel, or modprobe kvm_amd",
@@ -126,6 +170,35 @@ static const struct rule rules[] = {
 		.cure = "modprobe -r kvm_amd && modprobe kvm_amd avic=1",
 		.lasting = "echo 'options kvm_amd avic=1' >/etc/modprobe.d/kvm-avic.conf",
 		.source = "Linux, arch/x86/kvm/svm/avic.c: avic",
+	},
+	{
+		.id = "host.kvm.posted-interrupts",
+		.title = "interrupts that reached guests without an exit",
+		.contexts = CONTEXT_ALL,
+		.check = check_posted,
+		.reads = "rows PIN, NPI and PIW of /proc/interrupts",
+		.wants = "Nothing: they are reported.",
+		.why = "Where devices are passed through or vCPUs are woken by the processor itself, these count up. "
+		       "Only zeroes on a "
+		       "machine with busy guests mean that interrupts cost exits: see host.kvm.apicv and "
+		       "host.kvm.avic.",
+		.costs = "Does not apply.",
+		.cure = "See host.kvm.apicv and host.kvm.avic.",
+		.lasting = "The same.",
+		.source = "Linux, arch/x86/kernel/irq.c: arch_show_interrupts()",
+	},
+	{
+		.id = "host.kvm.nested",
+		.title = "guests that are hosts themselves",
+		.contexts = CONTEXT_ALL,
+		.check = check_nested,
+		.reads = "/sys/module/kvm_*/parameters/nested",
+		.wants = "Nothing: it is reported.",
+		.why = "An exit of a guest's guest becomes several exits here.",
+		.costs = "Does not apply.",
+		.cure = "Where no guest needs it: load %s anew with nested=0",
+		.lasting = "echo 'options %s nested=0' >/etc/modprobe.d/kvm-nested.conf",
+		.source = "Linux, Documentation/virt/kvm/x86/nested-vmx.rst",
 	},
 	{
 		.id = "host.kvm.halt-poll",

@@ -1,5 +1,73 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <inttypes.h>
+
 #include "audit/rules.h"
+#include "audit/rules_guest.h"
+
+/* Less was swapped out once and is not missed. */
+#define SWAP_NOTED (64ll << 20)
+
+static void check_nodes_merged(struct audit *audit, const struct rule *rule)
+{
+	const struct host_memory *memory = &audit->host->memory;
+	const int64_t across = memory->ksm_merge_across_nodes;
+
+	if (memory->ksm_run == HOST_UNKNOWN)
+		audit_unknown(audit, rule, NULL, 0, "/sys/kernel/mm/ksm/run cannot be read");
+	else if (memory->ksm_run != 1)
+		audit_pass(audit, rule, NULL, "KSM does not run");
+	else if (audit->host->cpus.node_count == 1)
+		audit_pass(audit, rule, NULL, "one node");
+	else if (across == HOST_UNKNOWN)
+		audit_unknown(audit, rule, NULL, 0, "/sys/kernel/mm/ksm/merge_across_nodes cannot be read");
+	else
+		rule_verdict(audit, rule, !across, NULL, tree_format(audit->host->tree, "%" PRId64, across), NULL);
+}
+
+static void check_swap(struct audit *audit, const struct rule *rule)
+{
+	const struct host_memory *memory = &audit->host->memory;
+	const int64_t used = memory->swap_total - memory->swap_free;
+	const char *value;
+
+	if (memory->swap_total == HOST_UNKNOWN || memory->swap_free == HOST_UNKNOWN) {
+		audit_unknown(audit, rule, NULL, 0, "SwapTotal and SwapFree in /proc/meminfo cannot be read");
+		return;
+	}
+	if (used <= 0) {
+		audit_pass(audit, rule, NULL, memory->swap_total ? "none of it" : "there is none");
+		return;
+	}
+	value = tree_format(audit->host->tree, "%s of %s", rule_size(audit, (uint64_t)used),
+			    rule_size(audit, (uint64_t)memory->swap_total));
+	if (used < SWAP_NOTED)
+		audit_found(audit, rule, FINDING_NOTE, NULL, value, NULL, NULL);
+	else
+		rule_verdict(audit, rule, false, NULL, value, NULL);
+}
+
+static void check_dirty(struct audit *audit, const struct rule *rule)
+{
+	const struct host_memory *memory = &audit->host->memory;
+	const struct rule_case *wanted = audit_case(audit, rule);
+	struct tree *tree = audit->host->tree;
+	const char *percent;
+	int64_t unwritten;
+
+	if (memory->dirty == HOST_UNKNOWN || memory->writeback == HOST_UNKNOWN || memory->available <= 0) {
+		audit_unknown(audit, rule, NULL, 0,
+			      "Dirty, Writeback and MemAvailable in /proc/meminfo cannot be read");
+		return;
+	}
+	/* Rounded up: little is not nothing. Each of them is below 2^63 / 100 or not believed. */
+	unwritten = (memory->dirty > INT64_MAX / 400 ? INT64_MAX / 400 : memory->dirty) +
+		    (memory->writeback > INT64_MAX / 400 ? INT64_MAX / 400 : memory->writeback);
+	percent = tree_format(tree, "%" PRId64, (unwritten * 100 + memory->available - 1) / memory->available);
+	rule_verdict(
+		audit, rule, !wanted || rule_compare(wanted, percent) == 1, NULL,
+		tree_format(tree, "%s %% of what is available: %s", percent, rule_size(audit, (uint64_t)unwritten)),
+		NULL);
+}
 
 static const struct rule rules[] = {
 	{
@@ -19,6 +87,20 @@ static const struct rule rules[] = {
 			   ">/etc/tmpfiles.d/ksm.conf",
 		.source = "tuned, profiles realtime-virtual-host and cpu-partitioning; oVirt, high performance virtual "
 			  "machines",
+	},
+	{
+		.id = "host.ksm.nodes",
+		.title = "merging of pages of different nodes (KSM)",
+		.contexts = CONTEXT_ALL,
+		.check = check_nodes_merged,
+		.cases = {{CONTEXT_ALL, COMPARE_EQUAL, "0 where KSM runs", FINDING_WARN}},
+		.reads = "/sys/kernel/mm/ksm/{run,merge_across_nodes}",
+		.why = "A page that two nodes share is far away from one of them, at each access.",
+		.costs = "Pages are shared within a node only. All have to be taken apart to change it.",
+		.cure = "echo 2 >/sys/kernel/mm/ksm/run; echo 0 >/sys/kernel/mm/ksm/merge_across_nodes; echo 1 "
+			">/sys/kernel/mm/ksm/run",
+		.lasting = "echo 'w /sys/kernel/mm/ksm/merge_across_nodes - - - - 0' >/etc/tmpfiles.d/ksm.conf",
+		.source = "Linux, Documentation/admin-guide/mm/ksm.rst; oVirt, high performance virtual machines",
 	},
 	{
 		.id = "host.thp.enabled",
@@ -63,6 +145,42 @@ static const struct rule rules[] = {
 		.cure = "sysctl vm.swappiness=10",
 		.lasting = "echo vm.swappiness=10 >/etc/sysctl.d/60-strait.conf",
 		.source = "tuned, profile throughput-performance, which virtual-host includes",
+	},
+	{
+		.id = "host.memory.swap",
+		.title = "swap in use",
+		.contexts = CONTEXT_ALL,
+		.check = check_swap,
+		.cases = {{CONTEXT_DENSITY, COMPARE_EQUAL, "none", FINDING_NOTE},
+			  {CONTEXT_ALL, COMPARE_EQUAL, "none", FINDING_WARN}},
+		.reads = "SwapTotal and SwapFree in /proc/meminfo",
+		.wants = "none; less than 64 MiB is a NOTE",
+		.why = "What is swapped out was too much for this machine. A guest that touches it waits for a disk in "
+		       "the middle of an "
+		       "instruction.",
+		.costs = "Guests have to be moved or shrunk.",
+		.cure = "Find whose it is: grep VmSwap /proc/*/status. Give guests less memory or move one; then "
+			"swapoff -a && swapon "
+			"-a brings all of it back",
+		.lasting = "Less overcommit; memory of guests on huge pages or locked is never swapped.",
+		.source = "Red Hat, Virtualization Tuning and Optimization Guide, memory",
+	},
+	{
+		.id = "host.writeback.dirty",
+		.title = "memory that waits to be written back",
+		.contexts = CONTEXT_ALL,
+		.check = check_dirty,
+		.cases = {{CONTEXT_LATENCY | CONTEXT_REALTIME, COMPARE_AT_MOST, "5", FINDING_WARN},
+			  {CONTEXT_ALL, COMPARE_AT_MOST, "10", FINDING_WARN}},
+		.reads = "Dirty, Writeback and MemAvailable in /proc/meminfo",
+		.wants = "at most 10 percent of MemAvailable, 5 for latency: where writing back begins",
+		.why = "A storm of writes is under way or about to come: requests of guests wait behind it.",
+		.costs = "Does not apply.",
+		.cure = "Find who writes through the page cache: disks with cache=writeback, backups, logs. sync "
+			"starts it now.",
+		.lasting = "cache=none for guests' disks; vm.dirty_background_bytes in /etc/sysctl.d",
+		.source = "Linux, Documentation/admin-guide/sysctl/vm.rst: dirty_background_ratio; tuned, profile "
+			  "virtual-host",
 	},
 	{
 		.id = "host.writeback.background",
