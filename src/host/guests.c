@@ -7,6 +7,7 @@
 #include "host/libvirt.h"
 #include "host/process.h"
 #include "host/qemu.h"
+#include "host/qmp.h"
 #include "host/tree.h"
 
 /* QEMU started by libvirt to ask it what it can do, or by people for a monitor alone. */
@@ -24,8 +25,10 @@ static struct guest read_process(struct tree *tree, const struct process *proces
 	guest.windows = guest.hpet = guest.realtime_locked = HOST_UNKNOWN;
 	if (process->hypervisor == GUEST_QEMU)
 		qemu_guest_read(tree, command, &guest);
-	if (!is_no_machine(&guest))
+	if (!is_no_machine(&guest)) {
+		guest_qmp_read(tree, &guest);
 		guest_process_read(tree, &guest);
+	}
 	if (!guest.name)
 		guest.name = tree_format(tree, "pid-%d", guest.pid);
 	return guest;

@@ -31,6 +31,15 @@ void qemu_drive_read(struct tree *tree, const struct qemu_command *command, cons
 void qemu_node_read(struct tree *tree, const struct qemu_command *command, const struct qemu_option *blockdev, int pid,
 		    const struct qemu_keys *device, struct guest_disk *disk);
 
+/* Whether a driver of QEMU's is a disk: model, cdrom and bus (NULL: that of its controller) of disk. */
+bool qemu_disk_model(const char *driver, struct guest_disk *disk);
+
+/* The model of a card that a driver is; NULL: it is no card. */
+const char *qemu_nic_model(const char *driver);
+
+/* "none", "writeback", ... */
+const char *qemu_cache_mode(host_answer direct, host_answer no_flush, bool write_back);
+
 /* A file name as QEMU takes it, "nbd://host/name" or a path: into file and protocol of image. */
 void qemu_name_file(struct tree *tree, struct guest_image *image, const char *name);
 

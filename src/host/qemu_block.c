@@ -341,11 +341,11 @@ static void read_node(struct walk *walk, struct node node)
 	qemu_images_complete(walk->tree, walk->pid, walk->disk, backing && !*backing);
 }
 
-static const char *cache_mode(const struct walk *walk, bool write_back)
+const char *qemu_cache_mode(host_answer direct, host_answer no_flush, bool write_back)
 {
-	if (walk->no_flush == 1)
+	if (no_flush == 1)
 		return "unsafe";
-	if (walk->direct == 1)
+	if (direct == 1)
 		return write_back ? "none" : "directsync";
 	return write_back ? "writeback" : "writethrough";
 }
@@ -371,7 +371,8 @@ void qemu_drive_read(struct tree *tree, const struct qemu_command *command, cons
 	if (disk->read_only == HOST_UNKNOWN)
 		disk->read_only = 0;
 	disk->read_only |= disk->cdrom;
-	disk->cache = cache_mode(&walk, qemu_answer(qemu_key(keys, "cache.writeback"), 1) == 1);
+	disk->cache =
+		qemu_cache_mode(walk.direct, walk.no_flush, qemu_answer(qemu_key(keys, "cache.writeback"), 1) == 1);
 	if (cache)
 		disk->cache = strcmp(cache, "off") == 0 ? "none" : cache;
 	if (!disk->aio)
@@ -387,7 +388,7 @@ void qemu_node_read(struct tree *tree, const struct qemu_command *command, const
 	read_node(&walk, (struct node){.keys = &blockdev->keys, .prefix = ""});
 	if (disk->read_only == HOST_UNKNOWN)
 		disk->read_only = 0;
-	disk->cache = cache_mode(&walk, qemu_answer(qemu_key(device, "write-cache"), 1) == 1);
+	disk->cache = qemu_cache_mode(walk.direct, walk.no_flush, qemu_answer(qemu_key(device, "write-cache"), 1) == 1);
 	if (!disk->aio)
 		disk->aio = "threads";
 }

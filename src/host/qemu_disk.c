@@ -156,17 +156,35 @@ static void read_medium(struct tree *tree, const struct qemu_command *command, c
 		qemu_node_read(tree, command, blockdev, guest->pid, keys, disk);
 }
 
+/* The number in models, of the last entry where it is none. */
+static unsigned model_of(const char *driver)
+{
+	unsigned i = 0;
+
+	while (models[i].model && (!driver || !is_driver(driver, models[i].driver)))
+		i++;
+	return i;
+}
+
+bool qemu_disk_model(const char *driver, struct guest_disk *disk)
+{
+	const unsigned i = model_of(driver);
+
+	disk->model = models[i].model;
+	disk->bus = disk->model ? strchr(models[i].bus, '?') ? NULL : models[i].bus : NULL;
+	disk->cdrom = models[i].cdrom;
+	return disk->model != NULL;
+}
+
 static void read_device(struct tree *tree, const struct qemu_command *command, const struct qemu_keys *keys,
 			struct guest *guest)
 {
 	const char *driver = qemu_key(keys, "driver"), *bus = NULL, *chardev = qemu_key(keys, "chardev");
 	struct guest_disk *disk;
-	unsigned i = 0;
+	const unsigned i = model_of(driver);
 
-	while (driver && models[i].model && !is_driver(driver, models[i].driver))
-		i++;
 	/* a controller of NVMe without a drive has its namespaces as devices of their own */
-	if (!driver || !models[i].model || (strcmp(driver, "nvme") == 0 && !qemu_key(keys, "drive")))
+	if (!models[i].model || (strcmp(driver, "nvme") == 0 && !qemu_key(keys, "drive")))
 		return;
 	disk = add_disk(tree, guest);
 	disk->id = qemu_key(keys, "id") ? qemu_key(keys, "id") : qemu_key(keys, "drive");

@@ -16,7 +16,7 @@ static const struct {
 	{"tulip", "tulip"},           {"usb-net", "usb-net"}, {"sungem", "sungem"},
 };
 
-static const char *model_of(const char *driver)
+const char *qemu_nic_model(const char *driver)
 {
 	for (unsigned i = 0; driver && i < sizeof(models) / sizeof(models[0]); i++) {
 		if (strncmp(driver, models[i].driver, strlen(models[i].driver)) == 0)
@@ -98,7 +98,7 @@ static void read_backend(struct tree *tree, const struct qemu_command *command, 
 static void read_device(struct tree *tree, const struct qemu_command *command, const struct qemu_keys *keys,
 			struct guest *guest)
 {
-	const char *model = model_of(qemu_key(keys, "driver"));
+	const char *model = qemu_nic_model(qemu_key(keys, "driver"));
 	const struct qemu_option *netdev = qemu_option_by_id(command, "netdev", qemu_key(keys, "netdev"));
 	struct guest_nic *nic;
 
@@ -135,7 +135,7 @@ static void read_nic(struct tree *tree, const struct qemu_command *command, cons
 	nic = add_nic(tree, guest);
 	nic->id = qemu_key(keys, "id");
 	nic->mac = qemu_key(keys, "mac");
-	nic->model = model_of(model);
+	nic->model = qemu_nic_model(model);
 	if (!nic->model)
 		nic->model = model ? model : default_model(guest);
 	read_backend(tree, command, keys, guest, nic);
@@ -153,7 +153,7 @@ static void read_net(struct tree *tree, const struct qemu_command *command, cons
 	nic = add_nic(tree, guest);
 	nic->id = qemu_key(keys, "id");
 	nic->mac = qemu_key(keys, "macaddr");
-	nic->model = model_of(model);
+	nic->model = qemu_nic_model(model);
 	if (!nic->model)
 		nic->model = model ? model : default_model(guest);
 	for (unsigned i = 0; i < command->count && !nic->backend; i++) {
