@@ -14,6 +14,7 @@ int command_bench(int argc, char **argv);
 int command_budget(int argc, char **argv);
 int command_capture(int argc, char **argv);
 int command_config(int argc, char **argv);
+int command_exits(int argc, char **argv);
 int command_list(int argc, char **argv);
 int command_profile(int argc, char **argv);
 int command_disk(int argc, char **argv);

@@ -16,6 +16,7 @@ static const struct command commands[] = {
 	{"group", "look at the groups that disks share limits in, and change them", command_group},
 	{"list", "list the guests of a machine", command_list},
 	{"audit", "judge a machine and its guests by rules", command_audit},
+	{"exits", "show why guests' CPUs leave their guest", command_exits},
 	{"capture", "write down a machine as it is, for the commands that look at one", command_capture},
 	{"rpc", "call a method of a running straitd", command_rpc},
 };
@@ -44,6 +45,11 @@ static const char with[] =
 	" +libnvme"
 #else
 	" -libnvme"
+#endif
+#ifdef HAVE_LIBTRACEFS
+	" +libtracefs"
+#else
+	" -libtracefs"
 #endif
 #ifdef HAVE_LIBVIRT
 	" +libvirt"

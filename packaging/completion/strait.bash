@@ -260,6 +260,22 @@ _strait_host()
 	fi
 }
 
+_strait_exits()
+{
+	local options_exits="--for= --histogram --trace= --from= --json --help"
+	local word=$1 before=$2
+
+	case $before in
+	--trace | -t)
+		compopt -o filenames
+		mapfile -t COMPREPLY < <(compgen -f -- "$word")
+		;;
+	*)
+		_strait_host "$word" "$before" "$options_exits"
+		;;
+	esac
+}
+
 _strait_list()
 {
 	local options_list="--from= --json --help"
@@ -292,6 +308,7 @@ _strait()
 	local commands="bench budget config disk group profile rpc slow stats top
 		audit
 		capture
+		exits
 		list"
 	local options="--version --help"
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}

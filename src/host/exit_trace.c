@@ -179,27 +179,30 @@ static uint64_t now_ns(void)
 }
 
 /* Empty the buffers every now and then, until it is time or somebody has had enough. Returns how long it was. */
-static uint64_t collect(struct trace *trace, uint64_t ns)
+static uint64_t collect(struct trace *trace, const sigset_t *wake, uint64_t ns)
 {
 	const struct timespec turn = {.tv_nsec = TURN_NS};
 	const uint64_t start = now_ns();
-	sigset_t wake, before;
 	int got = -1;
 
-	sigemptyset(&wake);
-	sigaddset(&wake, SIGINT);
-	sigaddset(&wake, SIGTERM);
-	sigaddset(&wake, SIGHUP);
-	sigprocmask(SIG_BLOCK, &wake, &before);
 	while (got < 0 && now_ns() - start < ns) {
-		got = sigtimedwait(&wake, NULL, &turn);
+		got = sigtimedwait(wake, NULL, &turn);
 		tracefs_iterate_raw_events(trace->events, trace->instance, NULL, 0, take, trace);
 	}
 	tracefs_event_disable(trace->instance, "kvm", NULL);
 	ns = now_ns() - start;
 	tracefs_iterate_raw_events(trace->events, trace->instance, NULL, 0, take, trace);
-	sigprocmask(SIG_SETMASK, &before, NULL);
 	return ns;
+}
+
+/* What would end the program in the middle ends the wait instead, so that no instance is left behind. */
+static void block_signals(sigset_t *wake, sigset_t *before)
+{
+	sigemptyset(wake);
+	sigaddset(wake, SIGINT);
+	sigaddset(wake, SIGTERM);
+	sigaddset(wake, SIGHUP);
+	sigprocmask(SIG_BLOCK, wake, before);
 }
 
 /* What the kernel overwrote before it was read. */
@@ -245,14 +248,17 @@ bool exit_trace_is_built(void)
 ssize_t exit_trace_run(uint64_t ns, const int *tids, unsigned count, char **text, struct error *err)
 {
 	struct trace trace = {.counts = exit_counts_new()};
-	ssize_t ret = trace.counts ? begin(&trace, tids, count, err) : error_set(err, -ENOMEM, "no memory");
+	sigset_t wake, before;
+	ssize_t ret;
 
 	*text = NULL;
+	block_signals(&wake, &before);
+	ret = trace.counts ? begin(&trace, tids, count, err) : error_set(err, -ENOMEM, "no memory");
 	if (ret == 0) {
 		struct exit_origin origin = {.source = "tracepoints", .pid_of = pid_of};
 		json_t *document;
 
-		origin.seconds = (double)collect(&trace, ns) / 1e9;
+		origin.seconds = (double)collect(&trace, &wake, ns) / 1e9;
 		origin.lost = lost_events(&trace);
 		document = exit_counts_json(trace.counts, &origin);
 		*text = document ? json_dumps(document, JSON_COMPACT) : NULL;
@@ -260,6 +266,7 @@ ssize_t exit_trace_run(uint64_t ns, const int *tids, unsigned count, char **text
 		ret = *text ? (ssize_t)strlen(*text) : error_set(err, -ENOMEM, "no memory");
 	}
 	end(&trace);
+	sigprocmask(SIG_SETMASK, &before, NULL);
 	exit_counts_free(trace.counts);
 	return ret;
 }

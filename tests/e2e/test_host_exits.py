@@ -1,0 +1,170 @@
+# SPDX-License-Identifier: Apache-2.0
+"""strait exits: recorded traces in the forms that kernel, trace-cmd and perf write, captures, and the machine itself."""
+
+import json
+import os
+import subprocess
+
+import pytest
+
+# A hundred times in a second each: an exit, and how long until the guest is entered again.
+TURNS = 100
+
+
+def strait(build_dir, *arguments, **options):
+    return subprocess.run([os.path.join(build_dir, "cmd", "strait", "strait"), *arguments], capture_output=True,
+                          text=True, timeout=60, **options)
+
+
+def report(build_dir, *arguments, code=0, **options):
+    result = strait(build_dir, "exits", "--json", *arguments, **options)
+    assert result.returncode == code, result.stderr
+    return json.loads(result.stdout)
+
+
+def rows(guest):
+    return {row["reason"]: row for row in guest["exits"]}
+
+
+FORMS = {
+    "kernel": "       CPU 0/KVM-4711    [001] d..1. {time:.6f}: {event}: {text}\n",
+    "kernel-tgid": "       CPU 0/KVM-4711    (   4700) [001] d..1. {time:.6f}: {event}: {text}\n",
+    "trace-cmd": "       CPU 0/KVM-4711  [001]  {time:.6f}: {event}: {text}\n",
+    "trace-cmd-ns": "    [odd] name-4711  [001]  {time:.9f}: {event}: {text}\n",
+    "perf": "CPU 0/KVM  4711 [001] {time:.6f}: kvm:{event}: {text}\n",
+    "perf-pid": "qemu-system-x86  4700/4711  [001] {time:.6f}: kvm:{event}: {text}\n",
+}
+
+
+def trace(form, events):
+    return "".join(FORMS[form].format(time=time, event=event, text=text) for time, event, text in events)
+
+
+def turns(text, taken):
+    """As many exits in one second, each with the time taken until the entry."""
+    for turn in range(TURNS):
+        start = 1000 + turn / TURNS
+        yield start, "kvm_exit", text
+        yield start + taken, "kvm_entry", "vcpu 0, rip 0xffffffff81000000"
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_a_recorded_trace(build_dir, workdir, form):
+    path = os.path.join(workdir, "trace")
+    with open(path, "w", encoding="ascii") as file:
+        file.write("# tracer: nop\n#\n")
+        file.write(trace(form, turns("vcpu 0 reason EPT_VIOLATION rip 0xffffffff810 info1 0x182 info2 0x0", 1e-5)))
+    guest, = report(build_dir, "--trace", path)["guests"]
+    row = rows(guest)["EPT_VIOLATION"]
+    assert row["rate"] == pytest.approx(TURNS, rel=0.02)
+    assert row["min-ns"] == pytest.approx(10_000, abs=1_000)
+    assert row["max-ns"] == pytest.approx(10_000, abs=1_000)
+    assert row["time-share"] == pytest.approx(1e-3, rel=0.05)
+    assert sum(step["count"] for step in row["histogram"]) == TURNS
+    # A hundred a second is where normal ends.
+    assert row["verdict"] == "raised"
+
+
+def test_reasons_of_both_vendors(build_dir):
+    texts = {
+        "HLT": "vcpu 0 reason HLT rip 0x1 info1 0x0",
+        "hlt": "vcpu 0 reason hlt rip 0x1 info1 0x0",
+        "npf": "vcpu 0 reason npf rip 0x1 info1 0x0000000100000004 info2 0x0",
+        "npf (MMIO)": "vcpu 0 reason npf rip 0x1 info1 0x000000010000000d info2 0x0",
+        "PF excp": "reason PF excp rip 0x1 info 0 0",
+        "write_cr4": "reason write_cr4 rip 0x1 info 0 0",
+    }
+    text = "".join(trace("kernel", turns(each, 1e-4)) for each in texts.values())
+    guest, = report(build_dir, "--trace", "-", input=text)["guests"]
+    assert set(rows(guest)) == set(texts)
+    assert rows(guest)["npf"]["worrying-above"] == 1000
+    assert rows(guest)["npf (MMIO)"]["worrying-above"] == 10000
+    assert rows(guest)["hlt"]["verdict"] is None
+    assert rows(guest)["write_cr4"]["verdict"] == "raised"
+
+
+def test_worrying_rates_are_findings(build_dir):
+    # The same hundred exits in 1/200 of the time.
+    text = trace("trace-cmd-ns", ((1000 + (time - 1000) / 200, event, body)
+                                  for time, event, body in turns("reason IO_INSTRUCTION rip 0x1", 1.2e-4)))
+    assert rows(report(build_dir, "--trace", "-", input=text, code=1)["guests"][0])["IO_INSTRUCTION"]["verdict"] == \
+        "worrying"
+    result = strait(build_dir, "exits", "--histogram", "--trace", "-", input=text)
+    assert result.returncode == 1
+    assert "WORRYING: I/O above 10000/s" in result.stdout
+    assert result.stdout.splitlines()[-1].split()[:5] == ["512", "ns", "and", "more", "100"]
+
+
+def test_lost_and_odd_lines_do_no_harm(build_dir):
+    entry = trace("kernel", [(1000, "kvm_entry", "vcpu 0")])
+    text = entry + trace("kernel", [
+        (1000.1, "kvm_exit", "vcpu 0 reason HLT rip 0x1"),
+        (1000.2, "kvm_exit", "vcpu 0 reason HLT rip 0x1"),
+        (1000.3, "kvm_entry", "vcpu 0"),
+        (1000.25, "kvm_entry", "vcpu 0"),
+        (1000.4, "kvm_exit", "nothing at all"),
+        (1000.5, "kvm_exit", "vcpu 0 reason " + "x" * 100 + " rip 0x1"),
+    ]) + "x" * 10000 + entry + "[001] 99999999999999999999.123456: kvm_exit: reason HLT rip\n-1 [001] 1.0: kvm_exit:\n"
+    row, = report(build_dir, "--trace", "-", input=text)["guests"][0]["exits"]
+    assert row["reason"] == "HLT"
+    # The entry between the two was lost: two exits, of which one has a time.
+    assert sum(step["count"] for step in row["histogram"]) == 1
+    assert row["max-ns"] == 100_000_000
+
+
+def test_a_file_that_is_no_trace(build_dir, workdir):
+    path = os.path.join(workdir, "trace.dat")
+    with open(path, "wb") as file:
+        file.write(os.urandom(100_000))
+    result = strait(build_dir, "exits", "--trace", path)
+    assert result.returncode == 3
+    assert "trace-cmd report" in result.stderr
+    assert strait(build_dir, "exits", "--trace", path + ".none").returncode == 3
+    assert strait(build_dir, "exits", "--trace", path, "vm1").returncode == 2
+    assert strait(build_dir, "exits", "--for", "0").returncode == 2
+
+
+def put(directory, name, text):
+    path = os.path.join(directory, name)
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w", encoding="ascii") as file:
+        file.write(text)
+
+
+def test_what_a_capture_has(build_dir, workdir):
+    """Only one sample: nothing was measured. What it would have to be is in test_statistics_without_a_trace."""
+    put(workdir, "proc/stat", "cpu 0 0 0 0\ncpu0 0 0 0 0\n")
+    result = strait(build_dir, "exits", "--from", workdir)
+    assert result.returncode == 3
+    assert "strait capture --for" in result.stderr
+
+
+def instances():
+    try:
+        return [name for name in os.listdir("/sys/kernel/tracing/instances") if name.startswith("strait-")]
+    except OSError:
+        return []
+
+
+def test_the_machine_itself(build_dir):
+    """With or without KVM and root: it says what there is and leaves no tracing behind."""
+    before = instances()
+    result = strait(build_dir, "exits", "--for", "1")
+    assert result.returncode in (0, 1, 3)
+    assert (result.returncode == 3) == ("KVM's statistics have nothing either" in result.stderr)
+    assert [name for name in instances() if name not in before] == []
+
+
+def test_an_interrupt_ends_it_early(build_dir):
+    if not os.access("/sys/kernel/tracing/events/kvm/kvm_exit", os.R_OK | os.X_OK):
+        pytest.skip("the tracepoints of KVM take root, tracefs and KVM")
+    before = instances()
+    with subprocess.Popen([os.path.join(build_dir, "cmd", "strait", "strait"), "exits", "--for", "1000", "--json"],
+                          stdout=subprocess.PIPE, text=True) as process:
+        while not [name for name in instances() if name not in before and process.poll() is None]:
+            assert process.poll() is None
+        process.terminate()
+        output, _ = process.communicate(timeout=60)
+    assert process.returncode in (0, 1)
+    assert json.loads(output)["seconds"] < 1000
+    assert [name for name in instances() if name not in before] == []
