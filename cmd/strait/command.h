@@ -15,6 +15,7 @@ int command_budget(int argc, char **argv);
 int command_capture(int argc, char **argv);
 int command_config(int argc, char **argv);
 int command_exits(int argc, char **argv);
+int command_diagnose(int argc, char **argv);
 int command_list(int argc, char **argv);
 int command_profile(int argc, char **argv);
 int command_disk(int argc, char **argv);

@@ -17,6 +17,7 @@ static const struct command commands[] = {
 	{"list", "list the guests of a machine", command_list},
 	{"audit", "judge a machine and its guests by rules", command_audit},
 	{"exits", "show why guests' CPUs leave their guest", command_exits},
+	{"diagnose", "tell why a guest is slow, while it is", command_diagnose},
 	{"capture", "write down a machine as it is, for the commands that look at one", command_capture},
 	{"rpc", "call a method of a running straitd", command_rpc},
 };

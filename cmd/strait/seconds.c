@@ -7,8 +7,6 @@
 
 #include "client/command.h"
 
-#define SECONDS_MAX 86400
-
 static bool read_number(const char *text, char end, unsigned *seconds, const char **rest)
 {
 	unsigned long value;
@@ -17,6 +15,8 @@ static bool read_number(const char *text, char end, unsigned *seconds, const cha
 	if (!isdigit((unsigned char)*text))
 		return false;
 	value = strtoul(text, &stop, 10);
+	if (*stop == 's')
+		stop++;
 	*rest = stop + 1;
 	*seconds = (unsigned)value;
 	return *stop == end && value >= 1 && value <= SECONDS_MAX;

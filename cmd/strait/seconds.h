@@ -4,9 +4,12 @@
 
 #include <stdbool.h>
 
+#define SECONDS_MAX 86400
+
 struct client_command;
 
-/* Seconds from 1 to 86400 from an option's argument. NULL leaves *seconds. False where it is something else. */
+/* Seconds from 1 to 86400, with or without an "s", from an option's argument. NULL leaves *seconds. False where it is
+ * something else. */
 bool seconds_read(const char *text, unsigned *seconds);
 
 /* Two of them, "10,60". */

@@ -260,6 +260,23 @@ _strait_host()
 	fi
 }
 
+_strait_diagnose()
+{
+	local options_diagnose="--for= --from= --json --help"
+	local word=$1 before=$2
+
+	case $before in
+	--for | -t | --from | -f) ;;
+	*)
+		if [[ $word != -* ]]; then
+			mapfile -t COMPREPLY < <(compgen -W "$(strait list 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$word")
+			return
+		fi
+		;;
+	esac
+	_strait_host "$word" "$before" "$options_diagnose"
+}
+
 _strait_exits()
 {
 	local options_exits="--for= --histogram --trace= --from= --json --help"
@@ -308,6 +325,7 @@ _strait()
 	local commands="bench budget config disk group profile rpc slow stats top
 		audit
 		capture
+		diagnose
 		exits
 		list"
 	local options="--version --help"

@@ -132,3 +132,26 @@ bool rule_is_vhost_user(const struct guest_disk *disk)
 {
 	return disk->vhost_socket != NULL;
 }
+
+/* Of images with backing files the first one's, which is written to. */
+const struct host_mount *rule_mount_of(const struct host *host, const struct guest_disk *disk)
+{
+	const char *file = disk->image_count ? disk->image[0].file : NULL;
+
+	if (!file || *file != '/' || !strncmp(file, "/dev/", 5))
+		return NULL;
+	file = tree_resolve(host->tree, "%s", file) ?: file;
+	return host_mount_of(&host->blocks, file);
+}
+
+const struct host_block *rule_block_of(const struct host *host, const struct guest_disk *disk)
+{
+	const char *file = disk->image_count ? disk->image[0].file : NULL;
+	const struct host_straitd_disk *served = NULL;
+
+	if (disk->vhost_socket)
+		served = host_straitd_by_socket(&host->straitd, disk->vhost_socket);
+	if (served)
+		file = served->file;
+	return file && *file == '/' ? host_block_of_path(host->tree, &host->blocks, file) : NULL;
+}

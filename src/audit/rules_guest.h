@@ -48,4 +48,10 @@ const char *rule_disk_name(const struct guest_disk *disk);
 /* Whether a storage process of its own serves it. */
 bool rule_is_vhost_user(const struct guest_disk *disk);
 
+/* The mount that a disk's image lies on; NULL: it is a block device, is not of this host, or not known. */
+const struct host_mount *rule_mount_of(const struct host *host, const struct guest_disk *disk);
+
+/* The block device that a disk's image is or lies on, straitd's disks included; NULL: not known. */
+const struct host_block *rule_block_of(const struct host *host, const struct guest_disk *disk);
+
 #endif

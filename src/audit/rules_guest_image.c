@@ -78,20 +78,10 @@ static void check_tables(struct audit *audit, const struct rule *rule)
 	each_image(audit, rule, check_tables_of);
 }
 
-/* The file at the bottom: of images with backing files the first one's, which is written to. */
-static const struct host_mount *mount_of(const struct audit *audit, const struct guest_disk *disk)
-{
-	const char *file = disk->image[0].file;
-
-	if (!file || *file != '/' || !strncmp(file, "/dev/", 5))
-		return NULL;
-	return host_mount_of(&audit->host->blocks, file);
-}
-
 static void check_file_system_of(struct audit *audit, const struct rule *rule, const struct guest_disk *disk)
 {
 	const char *file = disk->image[0].file, *protocol = disk->image[0].protocol;
-	const struct host_mount *mount = mount_of(audit, disk);
+	const struct host_mount *mount = rule_mount_of(audit->host, disk);
 
 	if (protocol && !rule_word_is(protocol, "file|host_device"))
 		return;
@@ -113,30 +103,6 @@ static void check_file_system_of(struct audit *audit, const struct rule *rule, c
 static void check_file_system(struct audit *audit, const struct rule *rule)
 {
 	each_image(audit, rule, check_file_system_of);
-}
-
-/* The block device an image is on or is. */
-static const struct host_block *block_of(const struct audit *audit, const struct guest_disk *disk)
-{
-	const struct host_blocks *blocks = &audit->host->blocks;
-	const struct host_mount *mount = mount_of(audit, disk);
-	const char *file = disk->image[0].file, *path;
-
-	if (mount)
-		return host_block_by_number(blocks, mount->major, mount->minor);
-	if (!file || strncmp(file, "/dev/", 5))
-		return NULL;
-	path = tree_resolve(audit->host->tree, "%s", file);
-	path = path ? path : file;
-	for (unsigned i = 0; i < blocks->count; i++) {
-		const char *dm = blocks->block[i].dm_name;
-
-		if (!strcmp(path + 5, blocks->block[i].name))
-			return &blocks->block[i];
-		if (dm && !strncmp(path, "/dev/mapper/", 12) && !strcmp(path + 12, dm))
-			return &blocks->block[i];
-	}
-	return NULL;
 }
 
 #define DEEPEST 16
@@ -171,7 +137,7 @@ static void add_layers(const struct audit *audit, const struct host_block *block
 
 static void check_layers_of(struct audit *audit, const struct rule *rule, const struct guest_disk *disk)
 {
-	const struct host_block *block = block_of(audit, disk);
+	const struct host_block *block = rule_block_of(audit->host, disk);
 	struct stack stack = {.text = ""};
 
 	if (!block)

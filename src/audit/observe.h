@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#ifndef STRAIT_AUDIT_OBSERVE_H
+#define STRAIT_AUDIT_OBSERVE_H
+
+#include "host/host.h"
+
+/*
+ * What several measurements of a machine say of one guest: mean and worst of each.
+ */
+struct series {
+	double sum, worst;
+	unsigned count; /* of known values */
+};
+
+void series_add(struct series *series, double value); /* NAN is none */
+double series_mean(const struct series *series);      /* NAN: none */
+
+enum thread_role { ROLE_VCPU, ROLE_IOTHREAD, ROLE_EMULATOR };
+
+struct observed_thread {
+	enum thread_role role;
+	const struct guest_thread *thread;
+	const char *name;    /* "vCPU 3", "io0", "worker" */
+	struct series run;   /* share of time on a CPU */
+	struct series delay; /* waiting for one, as share of the time it wanted to run */
+	struct series lost;  /* the same, as a share of all time */
+	int cpu;             /* where it was last; HOST_UNKNOWN */
+};
+
+struct observed_disk {
+	const struct host_block *block;
+	const struct guest_disk *of; /* one of the guest's that are on it */
+	bool leaf;                   /* nothing is below it */
+	struct series utilization, await_ns, ios, depth;
+};
+
+struct observed_cpu {
+	unsigned number;
+	struct series busy, steal, irq;
+	double own; /* share that the guest's threads took of it, mean */
+};
+
+struct observed_irq {
+	const struct host_irq *irq;
+	struct series total; /* a second */
+	struct series most;  /* share of the CPU that got most of them */
+	unsigned most_cpu;
+};
+
+struct observed_net {
+	const struct host_net *net;
+	struct series packets, dropped; /* a second, both directions */
+};
+
+struct observed_exit {
+	const char *reason;
+	struct series rate;
+};
+
+/* A group's throttling: time in it as a share of all. */
+struct observed_limit {
+	struct series throttled;
+	int64_t last_us;
+};
+
+struct observed_other {
+	int pid, tid;
+	const char *comm;
+	struct series run;
+	int cpu;
+};
+
+struct observation {
+	struct host *host;
+	const struct guest *guest;
+	double seconds;
+	unsigned samples;
+	double began; /* seconds since boot, for the kernel's log */
+	struct observed_thread *thread;
+	unsigned thread_count;
+	struct observed_disk *disk;
+	unsigned disk_count;
+	struct observed_cpu *cpu; /* of the host, as in host_cpus */
+	unsigned cpu_count;
+	struct observed_irq *irq; /* of what the guest depends on */
+	unsigned irq_count;
+	struct observed_net *net;
+	unsigned net_count;
+	struct observed_exit *exit;
+	unsigned exit_count, exit_room;
+	struct observed_other *other; /* threads that were measured and are not the guest's */
+	unsigned other_count, other_room;
+	struct observed_limit limit;
+	struct series cpu_pressure, io_pressure, memory_pressure; /* "some" */
+	struct series dirty, writeback;                           /* bytes */
+	struct series swap_in, swap_out, reclaim;                 /* pages a second */
+};
+
+/* What is going to be looked at: threads, disks and their stacks, interrupts. The tree's memory. */
+struct observation *observe_begin(struct host *host, const struct guest *guest);
+
+/* Take what host_measure() has just found. */
+void observe_rates(struct observation *seen);
+
+/* Microseconds that the guest's control group has been held back by cpu.max so far; HOST_UNKNOWN. */
+int64_t observe_throttled_us(const struct observation *seen);
+
+#endif

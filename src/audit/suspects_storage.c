@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <math.h>
+#include <string.h>
+
+#include "audit/rules_guest.h"
+#include "audit/suspect.h"
+
+/* Is what is below the guest's disks slow: saturated, slow by itself, or held back by a limit? */
+
+#define BUSY      0.85
+#define SLOW_NS   5e6 /* a request to something without moving parts */
+#define SLOW_DISK 25e6
+#define SLOWEST   20 /* so many times that explains it all */
+
+static double limit_of(const struct host_block *block)
+{
+	return block->rotational == 1 ? SLOW_DISK : SLOW_NS;
+}
+
+static const char *disk_text(struct suspicion *suspicion, const struct observed_disk *disk)
+{
+	return tree_format(suspicion->diagnosis->host->tree, "%s was %s busy with %.0f requests a second, %s each",
+			   disk->block->name, suspect_share(suspicion, series_mean(&disk->utilization)),
+			   series_mean(&disk->ios),
+			   disk->await_ns.count ? suspect_ns(suspicion, series_mean(&disk->await_ns)) : "none");
+}
+
+/* Requests of its own queue up before a saturated device; a slow one is slow with few. */
+static bool is_saturated(const struct observed_disk *disk)
+{
+	return series_mean(&disk->utilization) >= BUSY && series_mean(&disk->depth) >= 2 &&
+	       series_mean(&disk->await_ns) >= limit_of(disk->block) / 5;
+}
+
+static bool is_slow(const struct observed_disk *disk)
+{
+	return series_mean(&disk->await_ns) >= limit_of(disk->block);
+}
+
+static bool has_disks(struct suspicion *suspicion)
+{
+	for (unsigned i = 0; i < suspicion->seen->disk_count; i++) {
+		if (suspicion->seen->disk[i].utilization.count)
+			return true;
+	}
+	if (suspicion->seen->disk_count)
+		suspect_unknown(suspicion, "/proc/diskstats could not be read twice");
+	else
+		suspect_unknown(suspicion, "no block device of this host is known to be below its disks");
+	return false;
+}
+
+static void look_at_saturation(struct suspicion *suspicion)
+{
+	const struct observation *seen = suspicion->seen;
+
+	if (!has_disks(suspicion))
+		return;
+	for (unsigned i = 0; i < seen->disk_count; i++) {
+		const struct observed_disk *disk = &seen->disk[i];
+		const double times = series_mean(&disk->await_ns) / limit_of(disk->block);
+
+		if (!disk->utilization.count)
+			continue;
+		if (!is_saturated(disk)) {
+			suspect_clear(suspicion, "%s", disk_text(suspicion, disk));
+			continue;
+		}
+		suspect_found(suspicion, suspect_weight(times, 0.2, SLOWEST, 65, 90), "%s, %.1f under way",
+			      disk_text(suspicion, disk), series_mean(&disk->depth));
+		suspect_next(suspicion, "iostat -x 1 %s; strait map %s", disk->block->name, suspect_guest(suspicion));
+	}
+}
+
+static void look_at_slowness(struct suspicion *suspicion)
+{
+	const struct observation *seen = suspicion->seen;
+
+	if (!has_disks(suspicion))
+		return;
+	for (unsigned i = 0; i < seen->disk_count; i++) {
+		const struct observed_disk *disk = &seen->disk[i];
+		const double times = series_mean(&disk->await_ns) / limit_of(disk->block);
+
+		if (!disk->utilization.count)
+			continue;
+		if (!is_slow(disk) || is_saturated(disk)) {
+			suspect_clear(suspicion, "%s", disk_text(suspicion, disk));
+			continue;
+		}
+		suspect_found(suspicion, suspect_weight(times, 1, SLOWEST, 60, 91), "%s, worst interval %s",
+			      disk_text(suspicion, disk), suspect_ns(suspicion, disk->await_ns.worst));
+		suspect_next(suspicion, "iostat -x 1 %s; nvme smart-log or smartctl -a of its device",
+			     disk->block->name);
+	}
+}
+
+static const char *const stage_titles[][2] = {
+	{"ring", "its worker looked late at the ring"},       {"held", "a limit (QoS) held requests"},
+	{"submit", "its worker was slow to pass them on"},    {"backend", "the back end was slow"},
+	{"publish", "its worker was slow to give them back"}, {"notify", "the guest was told late"},
+};
+
+#define STAGES (sizeof(stage_titles) / sizeof(*stage_titles))
+
+/* p99 of what straitd measured, and where most of it went. */
+static void look_at_budget(struct suspicion *suspicion, const struct guest_disk *disk,
+			   const struct host_straitd_disk *served)
+{
+	const json_t *budget = served->budget, *level = json_array_get(json_object_get(budget, "levels"), 1);
+	const json_t *stages = json_object_get(level, "stages");
+	const double total = json_number_value(json_object_get(level, "total-ns"));
+	const double requests = json_number_value(json_object_get(budget, "requests"));
+	size_t most = 0;
+	double ns[STAGES];
+
+	for (size_t i = 0; i < STAGES; i++) {
+		ns[i] = json_number_value(json_object_get(stages, stage_titles[i][0]));
+		most = ns[i] > ns[most] ? i : most;
+	}
+	if (!budget || requests <= 0 || total <= 0) {
+		suspect_unknown(suspicion, "straitd has no requests of %s to tell about", rule_disk_name(disk));
+		return;
+	}
+	if (total < SLOW_NS) {
+		suspect_clear(suspicion, "p99 of %s is %s in straitd", rule_disk_name(disk),
+			      suspect_ns(suspicion, total));
+		return;
+	}
+	suspect_found(suspicion, suspect_weight(total / SLOW_NS, 1, SLOWEST, 66, 95),
+		      "p99 of %s is %s in straitd, and %s of that is the stage \"%s\": %s", rule_disk_name(disk),
+		      suspect_ns(suspicion, total), suspect_share(suspicion, ns[most] / total), stage_titles[most][0],
+		      stage_titles[most][1]);
+	suspect_next(suspicion, "strait budget %s; strait slow %s", served->name ? served->name : "",
+		     served->name ? served->name : "");
+}
+
+static void look_at_straitd(struct suspicion *suspicion)
+{
+	const struct guest *guest = suspicion->seen->guest;
+	unsigned known = 0;
+
+	for (unsigned i = 0; i < guest->disk_count; i++) {
+		const struct host_straitd_disk *served = NULL;
+
+		if (guest->disk[i].vhost_socket)
+			served = host_straitd_by_socket(&suspicion->seen->host->straitd, guest->disk[i].vhost_socket);
+		if (!served)
+			continue;
+		known++;
+		look_at_budget(suspicion, &guest->disk[i], served);
+	}
+	if (!known)
+		suspect_unknown(suspicion, "none of its disks is served by a straitd that answers");
+}
+
+static void look_at_limits(struct suspicion *suspicion)
+{
+	const struct guest *guest = suspicion->seen->guest;
+	const bool grouped = guest->io_max && *guest->io_max && strncmp(guest->io_max, "max", 3);
+	bool limited = false;
+
+	for (unsigned i = 0; i < guest->disk_count; i++) {
+		const struct guest_throttle *limit = &guest->disk[i].throttle;
+
+		if (limit->iops <= 0 && limit->bps <= 0)
+			continue;
+		limited = true;
+		suspect_found(suspicion, 35, "%s is limited to %lld I/Os and %lld bytes a second (0: no limit)",
+			      rule_disk_name(&guest->disk[i]), (long long)limit->iops, (long long)limit->bps);
+		suspect_next(suspicion, "virsh blkdeviotune %s %s, or query-block of QMP", suspect_guest(suspicion),
+			     rule_disk_name(&guest->disk[i]));
+	}
+	if (grouped)
+		suspect_found(suspicion, 36, "io.max of its control group: %s", guest->io_max);
+	else if (!limited && guest->disk_count)
+		suspect_clear(suspicion, "neither its disks nor its control group have limits");
+	else if (!limited)
+		suspect_unknown(suspicion, "its disks are not known");
+}
+
+const struct suspect suspects_storage[] = {
+	{
+		.id = "storage.saturated",
+		.title = "the device below is saturated",
+		.cure = "Less load on it, or a faster one: more depth only makes the waiting room larger.",
+		.look = look_at_saturation,
+	},
+	{
+		.id = "storage.slow",
+		.title = "the device below is slow although it is not saturated",
+		.cure = "Look at the device: errors, firmware, power states, temperature, what else is on it.",
+		.look = look_at_slowness,
+	},
+	{
+		.id = "storage.straitd",
+		.title = "straitd sees slow requests",
+		.cure = "The stage says whose it is: back end, a limit, or a worker without a CPU.",
+		.look = look_at_straitd,
+	},
+	{
+		.id = "storage.limits",
+		.title = "limits on its I/O",
+		.cure = "Raise them where they are not meant.",
+		.look = look_at_limits,
+	},
+	{.id = NULL},
+};
