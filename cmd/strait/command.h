@@ -9,6 +9,7 @@ struct command {
 	int (*run)(int argc, char **argv);
 };
 
+int command_advise(int argc, char **argv);
 int command_audit(int argc, char **argv);
 int command_bench(int argc, char **argv);
 int command_budget(int argc, char **argv);

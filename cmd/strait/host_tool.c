@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 /* As many are named. */
 #define NAMED 3
@@ -83,7 +84,8 @@ void host_tool_tell_unreadable(const struct client_command *command, const struc
 	if (sum > NAMED)
 		fprintf(stderr, " and %u more", sum - NAMED);
 	fprintf(stderr, "%s\n",
-		!telling.refused     ? ""
-		: tree_is_live(tree) ? ": run as root to see them"
-				     : ": whoever took the capture was not allowed to");
+		!telling.refused      ? ""
+		: !tree_is_live(tree) ? ": whoever took the capture was not allowed to"
+		: geteuid() == 0      ? ""
+				      : ": run as root to see them");
 }

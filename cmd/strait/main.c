@@ -15,6 +15,7 @@ static const struct command commands[] = {
 	{"config", "show, compare, save and apply the configuration of a running straitd", command_config},
 	{"group", "look at the groups that disks share limits in, and change them", command_group},
 	{"list", "list the guests of a machine", command_list},
+	{"advise", "virtio, passthrough or neither for a disk or NIC of a guest", command_advise},
 	{"audit", "judge a machine and its guests by rules", command_audit},
 	{"exits", "show why guests' CPUs leave their guest", command_exits},
 	{"diagnose", "tell why a guest is slow, while it is", command_diagnose},

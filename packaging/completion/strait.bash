@@ -126,6 +126,20 @@ _strait_of_host()
 	fi
 }
 
+_strait_advise()
+{
+	local options_advise="--workload= --needs= --failover --from= --json --help"
+	local word=$1 before=$2
+
+	if [[ $before == --workload || $before == -w ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "general latency database throughput density" -- "$word")
+	elif [[ $before == --needs || $before == -n ]]; then
+		mapfile -t COMPREPLY < <(compgen -W "migration sharing snapshots limits" -- "$word")
+	else
+		_strait_of_host "$word" "$before" "$options_advise"
+	fi
+}
+
 _strait_capture()
 {
 	local options_capture="--output= --for= --json --help"
@@ -323,6 +337,7 @@ _strait_top()
 _strait()
 {
 	local commands="bench budget config disk group profile rpc slow stats top
+		advise
 		audit
 		capture
 		diagnose
