@@ -9,19 +9,10 @@
 
 /* The order of a report: the machine from its processor outwards, then its guests. */
 const struct rule_table *const rule_tables[] = {
-	&rules_kvm,
-	&rules_cpu,
-	&rules_isolation,
-	&rules_memory,
-	&rules_numa,
-	&rules_kernel,
-	&rules_guest_cpu,
-	&rules_guest_thread,
-	&rules_guest_memory,
-	&rules_guest_disk,
-	&rules_guest_image,
-	&rules_guest_nic,
-	NULL,
+	&rules_kvm,        &rules_cpu,         &rules_isolation, &rules_memory,       &rules_numa,
+	&rules_kernel,     &rules_block,       &rules_nvme,      &rules_pci,          &rules_irq,
+	&rules_net,        &rules_log,         &rules_guest_cpu, &rules_guest_thread, &rules_guest_memory,
+	&rules_guest_disk, &rules_guest_image, &rules_guest_nic, &rules_near,         NULL,
 };
 
 const struct rule *rule_find(const char *id)
