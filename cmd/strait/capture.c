@@ -13,6 +13,8 @@
 #include "base/replace.h"
 #include "client/table.h"
 #include "command.h"
+#include "host/exits.h"
+#include "host/kernel_log.h"
 #include "host_tool.h"
 #include "seconds.h"
 
@@ -51,11 +53,18 @@ static int read_all(struct tree *tree, unsigned seconds, struct error *err)
 {
 	const struct audit_options all = {.contexts = CONTEXT_ALL};
 	struct host *host = host_read(tree);
-	int ret = 0;
+	const struct kernel_log_line *lines;
+	struct host_exits exits;
+	struct error untraced;
+	int ret;
 
 	audit_run(host, &all);
-	for (unsigned i = 0; i < seconds && ret == 0; i++)
+	/* Tracing costs guests a little, so that it is for the first second alone. */
+	ret = host_measure_exits(host, NULL, INTERVAL_NS, &exits, &untraced, err);
+	for (unsigned i = 1; i < seconds && ret == 0; i++)
 		ret = host_measure(host, INTERVAL_NS, err);
+	/* With what the kernel had to say meanwhile. */
+	host_kernel_log(tree, &lines);
 	return ret;
 }
 

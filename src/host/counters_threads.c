@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "host/counters.h"
+#include "host/document.h"
 
 /* What one line "key:\t123" of /proc/PID/task/TID/status says. */
 static int64_t status_number(const char *text, const char *key)
@@ -73,15 +76,6 @@ static void add_those_of(struct tree *tree, struct counter_list *threads, int pi
 		add_thread(tree, threads, pid, thread[i].tid);
 }
 
-static void add_all_of(struct tree *tree, struct counter_list *threads, int pid)
-{
-	const char *const *names;
-	const ssize_t count = tree_listf(tree, &names, "/proc/%d/task", pid);
-
-	for (ssize_t i = 0; i < count; i++)
-		add_thread(tree, threads, pid, atoi(names[i]));
-}
-
 /* straitd's own, and the kernel's that copy packets or take pages away from guests. */
 static bool serves_guests(const char *comm)
 {
@@ -94,18 +88,71 @@ static bool serves_guests(const char *comm)
 	return false;
 }
 
+static json_t *threads_in(const char *pid)
+{
+	json_t *threads = json_array();
+	const struct dirent *entry;
+	DIR *directory;
+	char path[64];
+
+	snprintf(path, sizeof(path), "/proc/%s/task", pid);
+	directory = opendir(path);
+	while (directory && (entry = readdir(directory))) {
+		if (isdigit((unsigned char)entry->d_name[0]))
+			json_array_append_new(threads, json_integer(atoi(entry->d_name)));
+	}
+	if (directory)
+		closedir(directory);
+	return threads;
+}
+
+static void look_at(json_t *servants, const char *pid)
+{
+	char path[64], comm[64] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/%.16s/comm", pid);
+	file = isdigit((unsigned char)*pid) && strlen(pid) < 16 ? fopen(path, "re") : NULL;
+	if (file && fgets(comm, sizeof(comm), file) && serves_guests(comm))
+		json_array_append_new(servants, json_pack("{s:i,s:o}", "pid", atoi(pid), "threads", threads_in(pid)));
+	if (file)
+		fclose(file);
+}
+
+/* Of other processes nothing is kept, not even that they are there. */
+static ssize_t provide(void *context, char **text)
+{
+	json_t *servants = json_array();
+	const struct dirent *entry;
+	DIR *directory = opendir("/proc");
+
+	(void)context;
+	while (directory && (entry = readdir(directory)))
+		look_at(servants, entry->d_name);
+	if (directory)
+		closedir(directory);
+	return document_text(json_pack("{s:o}", "servants", servants), text);
+}
+
 static void add_servants(struct tree *tree, struct counter_list *threads)
 {
-	const char *const *names, *comm;
-	const ssize_t count = tree_list(tree, "/proc", &names);
+	const char *text;
+	const ssize_t length = tree_ask(tree, &text, provide, NULL, "servants.json");
+	json_t *document = document_object(text, length);
+	const json_t *servant, *tid;
+	size_t i, k;
 
-	for (ssize_t i = 0; i < count; i++) {
-		const int pid = atoi(names[i]);
+	json_array_foreach(document_member(document, "servants"), i, servant)
+	{
+		const int64_t pid = document_number(servant, "pid");
 
-		comm = pid > 0 ? tree_line(tree, "/proc/%d/comm", pid) : NULL;
-		if (comm && serves_guests(comm))
-			add_all_of(tree, threads, pid);
+		json_array_foreach(document_member(servant, "threads"), k, tid)
+		{
+			if (pid > 0 && pid <= INT32_MAX && json_is_integer(tid) && json_integer_value(tid) <= INT32_MAX)
+				add_thread(tree, threads, (int)pid, (int)json_integer_value(tid));
+		}
 	}
+	json_decref(document);
 }
 
 void host_counters_threads(struct host *host, struct counter_list *threads)
