@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "audit/advise.h"
 #include "audit/audit.h"
 #include "base/replace.h"
 #include "client/table.h"
@@ -59,6 +60,7 @@ static int read_all(struct tree *tree, unsigned seconds, struct error *err)
 	int ret;
 
 	audit_run(host, &all);
+	advise_read(host);
 	/* Tracing costs guests a little, so that it is for the first second alone. */
 	ret = host_measure_exits(host, NULL, INTERVAL_NS, &exits, &untraced, err);
 	for (unsigned i = 1; i < seconds && ret == 0; i++)

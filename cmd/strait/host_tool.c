@@ -47,9 +47,13 @@ bool host_tool_is_withheld(int error)
 }
 
 struct telling {
+	const struct tree *tree;
 	unsigned refused, other;
 	const char *path[NAMED];
 	int error[NAMED];
+	/* Not in the capture, though this command would have read it. */
+	unsigned missing;
+	const char *first_missing;
 };
 
 static void count(void *context, const char *path, int error)
@@ -57,6 +61,8 @@ static void count(void *context, const char *path, int error)
 	struct telling *telling = context;
 	const unsigned sum = telling->refused + telling->other;
 
+	if (error == -ENODATA && !tree_is_live(telling->tree) && !telling->missing++)
+		telling->first_missing = path;
 	if (!host_tool_is_withheld(error))
 		return;
 	if (sum < NAMED) {
@@ -69,12 +75,22 @@ static void count(void *context, const char *path, int error)
 		telling->other++;
 }
 
+static void tell_missing(const struct client_command *command, const struct telling *telling)
+{
+	fprintf(stderr, "%s: the capture has not got ", command->name);
+	if (telling->missing > 1)
+		fprintf(stderr, "%u files that are read now, among them ", telling->missing);
+	fprintf(stderr, "%s: take a new one with this version of strait\n", telling->first_missing);
+}
+
 void host_tool_tell_unreadable(const struct client_command *command, const struct tree *tree)
 {
-	struct telling telling = {0};
+	struct telling telling = {.tree = tree};
 	unsigned sum;
 
 	tree_unreadable(tree, count, &telling);
+	if (telling.missing)
+		tell_missing(command, &telling);
 	sum = telling.refused + telling.other;
 	if (!sum)
 		return;

@@ -66,6 +66,9 @@ struct advice *advise_disk(struct host *host, const struct guest *guest, const s
 struct advice *advise_nic(struct host *host, const struct guest *guest, const struct guest_nic *nic,
 			  const struct advice_options *options);
 
+/* Read what advice needs beyond the model, of all guests: so that a capture has it. */
+void advise_read(struct host *host);
+
 /* "virtio", "passthrough", "neither". */
 const char *advice_answer_name(enum advice_answer answer);
 
