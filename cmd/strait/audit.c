@@ -13,7 +13,7 @@
 #include "host_tool.h"
 #include "seconds.h"
 
-static const char *profile, *only, *skip, *guest, *format, *output, *suppressions;
+static const char *profile, *only, *skip, *guest, *format, *output, *suppressions, *seconds_text;
 static bool quiet, list;
 
 static const struct client_option options[] = {
@@ -34,6 +34,11 @@ static const struct client_option options[] = {
 	 .argument = "VM",
 	 .help = "of the guests, look at this one alone (name, UUID or process id)",
 	 .value = &guest},
+	{.name = "for",
+	 .letter = 'd',
+	 .argument = "SECONDS",
+	 .help = "measure what changes for so long; default: 1",
+	 .value = &seconds_text},
 	{.name = "suppressions",
 	 .letter = 'x',
 	 .argument = "FILE",
@@ -142,7 +147,17 @@ static int deliver(const struct audit *audit)
 	return code;
 }
 
-static int run(const struct client_arguments *arguments, const struct audit_options *asked)
+/* Rules that want rates say UNKNOWN where there are none: of a capture with a single sample. */
+static void measure(struct host *host, unsigned seconds)
+{
+	struct error err;
+	const int ret = host_measure(host, seconds * 1000000000ull, &err);
+
+	if (ret < 0 && ret != -ENOENT)
+		fprintf(stderr, "%s: %s\n", command.name, err.text);
+}
+
+static int run(const struct client_arguments *arguments, const struct audit_options *asked, unsigned seconds)
 {
 	struct tree *tree = host_tool_open(&command, arguments);
 	struct audit *audit;
@@ -157,6 +172,7 @@ static int run(const struct client_arguments *arguments, const struct audit_opti
 		tree_close(tree);
 		return CLIENT_EXIT_FAILED;
 	}
+	measure(host, seconds);
 	audit = audit_run(host, asked);
 	if (suppressions && audit_suppress(audit, suppressions, time(NULL), &err) < 0) {
 		fprintf(stderr, "%s: %s\n", command.name, err.text);
@@ -207,6 +223,7 @@ int command_audit(int argc, char **argv)
 	const char **only_words, **skip_words;
 	struct client_arguments arguments;
 	struct audit_options asked;
+	unsigned seconds = 1;
 	int code = client_command_parse(&command, argc, argv, &arguments);
 
 	if (code != CLIENT_GO_ON)
@@ -214,6 +231,9 @@ int command_audit(int argc, char **argv)
 	code = check_usage(&arguments);
 	if (code != CLIENT_GO_ON)
 		return code;
+	if (!seconds_read(seconds_text, &seconds))
+		return client_command_misused(&command, "--for=%s: expected seconds from 1 to %d", seconds_text,
+					      SECONDS_MAX);
 	if (list)
 		return show_list(strcmp(format, "json") == 0);
 	only_words = split(only, &only_copy);
@@ -227,7 +247,7 @@ int command_audit(int argc, char **argv)
 	if (code == CLIENT_GO_ON)
 		code = check_words(skip_words);
 	if (code == CLIENT_GO_ON)
-		code = run(&arguments, &asked);
+		code = run(&arguments, &asked, seconds);
 	free(only_words);
 	free(skip_words);
 	free(only_copy);

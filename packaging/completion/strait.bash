@@ -16,7 +16,7 @@ _strait_sockets()
 
 _strait_audit()
 {
-	local options_audit="--profile= --only= --skip= --vm= --suppressions= --format= --output= --quiet --list --from=
+	local options_audit="--profile= --only= --skip= --vm= --for= --suppressions= --format= --output= --quiet --list --from=
 		--json --help"
 	local word=$1 before=$2
 
@@ -30,7 +30,7 @@ _strait_audit()
 	--only | --skip | -O | -S)
 		mapfile -t COMPREPLY < <(compgen -W "$(strait audit --list 2>/dev/null | awk '{ print $1 }')" -- "$word")
 		;;
-	--vm | -m) ;;
+	--vm | -m | --for | -d) ;;
 	--suppressions | --output | --from | -x | -o | -f)
 		compopt -o filenames
 		mapfile -t COMPREPLY < <(compgen -f -- "$word")

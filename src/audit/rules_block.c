@@ -290,6 +290,7 @@ static const struct rule rules[] = {
 		.contexts = CONTEXT_ALL,
 		.check = check_write_cache,
 		.reads = "/sys/class/block/*/queue/write_cache",
+		.wants = "Nothing: it is reported.",
 		.why = "The kernel sends flushes only to a device that has a volatile cache. One that is wrongly said "
 		       "to be \"write through\" loses what guests believe to be on the disk.",
 		.costs = "Flushes take time, which is the price of data that are safe.",

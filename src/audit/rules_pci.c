@@ -256,6 +256,7 @@ static const struct rule rules[] = {
 		.contexts = CONTEXT_ALL,
 		.check = check_link,
 		.reads = "/sys/bus/pci/devices/*/{current,max}_link_{speed,width}, of the port above, too",
+		.wants = "what both ends can; less is a WARN, and where the slot can do no more a NOTE",
 		.why = "A link that came up with fewer lanes or slower than both ends can has a bad contact, and does "
 		       "a part of what it should.",
 		.costs = "Reseating a card needs a maintenance window.",
