@@ -61,6 +61,7 @@ static int read_all(struct tree *tree, unsigned seconds, struct error *err)
 
 	audit_run(host, &all);
 	advise_read(host);
+	host_kernel_log(tree, &lines);
 	/* Tracing costs guests a little, so that it is for the first second alone. */
 	ret = host_measure_exits(host, NULL, INTERVAL_NS, &exits, &untraced, err);
 	for (unsigned i = 1; i < seconds && ret == 0; i++)
