@@ -215,14 +215,22 @@ static void clean_text(struct cleaning *cleaning, const char *text, size_t lengt
 
 static bool is_known(const char *program)
 {
-	const char *slash = strrchr(program, '/');
+	const char *slash = program ? strrchr(program, '/') : NULL;
 
 	program = slash ? slash + 1 : program;
-	for (unsigned i = 0; i < sizeof(known_programs) / sizeof(known_programs[0]); i++) {
+	for (unsigned i = 0; program && i < sizeof(known_programs) / sizeof(known_programs[0]); i++) {
 		if (strncmp(program, known_programs[i], strlen(known_programs[i])) == 0)
 			return true;
 	}
 	return false;
+}
+
+/* By what it calls itself, or the program that it is: QEMU may be started by any name. */
+static bool is_of_known(struct tree *tree, const char *path, const char *text)
+{
+	const char *slash = strrchr(path, '/');
+
+	return is_known(text) || is_known(tree_link(tree, "%.*s/exe", (int)(slash - path), path));
 }
 
 static bool ends_with(const char *text, const char *end)
@@ -257,7 +265,7 @@ const char *capture_clean(struct tree *tree, const char *path, const char *text,
 	*what = NULL;
 	if (!command_line && is_of_kernel(path))
 		return text;
-	if (of_process && !is_known(text))
+	if (of_process && !is_of_known(tree, path, text))
 		return without_arguments(text, length, what);
 	/* What goes is at least one byte, what comes three. */
 	cleaning.to = tree_alloc(tree, *length * strlen(GONE) + strlen(GONE) + 1);
