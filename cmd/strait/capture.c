@@ -11,6 +11,7 @@
 
 #include "audit/advise.h"
 #include "audit/audit.h"
+#include "audit/path.h"
 #include "base/replace.h"
 #include "client/table.h"
 #include "command.h"
@@ -61,6 +62,8 @@ static int read_all(struct tree *tree, unsigned seconds, struct error *err)
 
 	audit_run(host, &all);
 	advise_read(host);
+	for (unsigned i = 0; i < host->guests.count; i++)
+		path_of_guest(host, &host->guests.guest[i], NULL);
 	host_kernel_log(tree, &lines);
 	/* Tracing costs guests a little, so that it is for the first second alone. */
 	ret = host_measure_exits(host, NULL, INTERVAL_NS, &exits, &untraced, err);

@@ -21,6 +21,7 @@ int command_list(int argc, char **argv);
 int command_profile(int argc, char **argv);
 int command_disk(int argc, char **argv);
 int command_group(int argc, char **argv);
+int command_map(int argc, char **argv);
 int command_rpc(int argc, char **argv);
 int command_slow(int argc, char **argv);
 int command_stats(int argc, char **argv);

@@ -16,6 +16,7 @@ static const struct command commands[] = {
 	{"group", "look at the groups that disks share limits in, and change them", command_group},
 	{"list", "list the guests of a machine", command_list},
 	{"advise", "virtio, passthrough or neither for a disk or NIC of a guest", command_advise},
+	{"map", "draw the way of a guest's I/O layer by layer", command_map},
 	{"audit", "judge a machine and its guests by rules", command_audit},
 	{"exits", "show why guests' CPUs leave their guest", command_exits},
 	{"diagnose", "tell why a guest is slow, while it is", command_diagnose},

@@ -334,6 +334,13 @@ _strait_top()
 	esac
 }
 
+_strait_map()
+{
+	local options_map="--dot --from= --json --help"
+
+	_strait_host "$1" "$2" "$options_map"
+}
+
 _strait()
 {
 	local commands="bench budget config disk group profile rpc slow stats top
@@ -342,7 +349,8 @@ _strait()
 		capture
 		diagnose
 		exits
-		list"
+		list
+		map"
 	local options="--version --help"
 	local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]}
 
