@@ -127,7 +127,7 @@ static struct rate_disk measure_disk(const struct counter_disk *old, const struc
 		.writes = per_second(old->writes, new->writes, seconds),
 		.read_bytes = 512 * per_second(old->read_sectors, new->read_sectors, seconds),
 		.write_bytes = 512 * per_second(old->write_sectors, new->write_sectors, seconds),
-		.utilization = fmin(1, per_second(old->busy_ms, new->busy_ms, seconds) / 1e3),
+		.utilization = per_second(old->busy_ms, new->busy_ms, seconds) / 1e3,
 		.depth = per_second(old->queued_ms, new->queued_ms, seconds) / 1e3,
 		.await_ns = NAN,
 		.read_await_ns = NAN,
@@ -136,6 +136,9 @@ static struct rate_disk measure_disk(const struct counter_disk *old, const struc
 	const double read_ms = per_second(old->read_ms, new->read_ms, seconds);
 	const double write_ms = per_second(old->write_ms, new->write_ms, seconds);
 
+	/* The kernel's clock ticks, ours does not. */
+	if (rate.utilization > 1)
+		rate.utilization = 1;
 	if (rate.reads > 0)
 		rate.read_await_ns = 1e6 * read_ms / rate.reads;
 	if (rate.writes > 0)
