@@ -15,7 +15,7 @@ static const char *for_seconds;
 
 static const struct client_option options[] = {
 	{.name = "for",
-	 .letter = 't',
+	 .letter = 'd',
 	 .argument = "SECONDS",
 	 .help = "measure for so long; default: 10. A capture is measured to its end",
 	 .value = &for_seconds},

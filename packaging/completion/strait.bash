@@ -280,7 +280,7 @@ _strait_diagnose()
 	local word=$1 before=$2
 
 	case $before in
-	--for | -t | --from | -f) ;;
+	--for | -d | --from | -f) ;;
 	*)
 		if [[ $word != -* ]]; then
 			mapfile -t COMPREPLY < <(compgen -W "$(strait list 2>/dev/null | awk 'NR > 1 { print $1 }')" -- "$word")
