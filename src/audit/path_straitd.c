@@ -96,8 +96,11 @@ void path_straitd(struct path_build *build, struct path_layer *above, const char
 	path_fact(build, layer, "cache", json_string_value(json_object_get(disk->disk, "cache")));
 	path_fact(build, layer, "polling", json_string_value(json_object_get(disk->disk, "polling")));
 	add_budget(build, layer, disk->budget);
-	if (disk->file)
-		path_file(build, layer, disk->file);
-	else
+	if (!disk->file) {
 		path_fact(build, layer, "file", "none: a null disk");
+		return;
+	}
+	layer = path_own(build, layer, "image", disk->file);
+	path_word(build, layer, "format", "raw");
+	path_file(build, layer, disk->file);
 }
