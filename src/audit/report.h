@@ -43,6 +43,19 @@ const char *audit_cure(const struct audit *audit, const struct finding *finding,
 /* "vm1", or "vm1, vda", or "vda", or "" of the machine itself. The tree's. */
 const char *audit_subject(const struct audit *audit, const struct finding *finding);
 
+/*
+ * Findings of a rule and a guest that say the same of different objects, as one, whose object is all of theirs:
+ * "cpu0-3, cpu7". In the order of findings; the tree's.
+ */
+struct audit_group {
+	struct finding finding;
+	size_t count;
+};
+size_t audit_groups(const struct audit *audit, const struct audit_group **groups);
+
+/* audit_cure() for all of a group. */
+const char *audit_group_cure(const struct audit *audit, const struct audit_group *group, const char *cure);
+
 /* text for XML and HTML. */
 void audit_print_escaped(FILE *out, const char *text);
 

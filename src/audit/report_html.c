@@ -68,8 +68,9 @@ static void print_summary(FILE *out, const struct audit *audit, const struct fin
 	fprintf(out, " <span class=\"id\">%s</span></summary>\n", finding->rule->id);
 }
 
-static void print_finding(FILE *out, const struct audit *audit, const struct finding *finding)
+static void print_group(FILE *out, const struct audit *audit, const struct audit_group *group)
 {
+	const struct finding *finding = &group->finding;
 	const struct rule *rule = finding->rule;
 	const bool is_bad = finding->status >= FINDING_WARN && !finding->suppressed;
 
@@ -81,8 +82,8 @@ static void print_finding(FILE *out, const struct audit *audit, const struct fin
 	print_item(out, "why", rule->why);
 	print_item(out, "read", finding->read);
 	if (finding->status > FINDING_PASS) {
-		print_item(out, "now", audit_cure(audit, finding, rule->cure));
-		print_item(out, "for good", audit_cure(audit, finding, rule->lasting));
+		print_item(out, "now", audit_group_cure(audit, group, rule->cure));
+		print_item(out, "for good", audit_group_cure(audit, group, rule->lasting));
 		print_item(out, "costs", rule->costs);
 	}
 	print_item(out, "source", rule->source);
@@ -90,25 +91,25 @@ static void print_finding(FILE *out, const struct audit *audit, const struct fin
 }
 
 /* Findings of the machine (NULL) or of a guest, the worst first. */
-static void print_part(FILE *out, const struct audit *audit, const struct guest *guest)
+static void print_part(FILE *out, const struct audit *audit, const struct guest *guest, const struct audit_group *group,
+		       size_t count)
 {
 	bool has_heading = false;
 
 	for (int status = FINDING_FAIL; status >= FINDING_PASS; status--) {
-		for (size_t i = 0; i < audit->count; i++) {
-			const struct finding *finding = &audit->finding[i];
+		for (size_t i = 0; i < count; i++) {
+			const struct finding *finding = &group[i].finding;
 
 			if ((int)finding->status != status || finding->guest != guest)
 				continue;
 			if (!has_heading) {
 				fputs("<h2>", out);
-				audit_print_escaped(
-					out, !guest ? "The machine"
-						    : audit_subject(audit, &(struct finding){.guest = finding->guest}));
+				audit_print_escaped(out, guest ? audit_subject(audit, &(struct finding){.guest = guest})
+							       : "The machine");
 				fputs("</h2>\n", out);
 			}
 			has_heading = true;
-			print_finding(out, audit, finding);
+			print_group(out, audit, &group[i]);
 		}
 	}
 }
@@ -143,10 +144,13 @@ static void print_head(FILE *out, const struct audit *audit)
 
 void audit_report_html(FILE *out, const struct audit *audit)
 {
+	const struct audit_group *group;
+	const size_t count = audit_groups(audit, &group);
+
 	print_head(out, audit);
-	print_part(out, audit, NULL);
+	print_part(out, audit, NULL, group, count);
 	for (unsigned i = 0; i < audit->host->guests.count; i++)
-		print_part(out, audit, &audit->host->guests.guest[i]);
+		print_part(out, audit, &audit->host->guests.guest[i], group, count);
 	if (audit->remark_count)
 		fputs("<h2>Suppressions</h2>\n<ul>\n", out);
 	for (unsigned i = 0; i < audit->remark_count; i++) {

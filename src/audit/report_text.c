@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <ctype.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -66,124 +65,53 @@ static void print_wrapped(FILE *out, const struct audit_style *style, const char
 	putc('\n', out);
 }
 
-static bool is_same_text(const char *a, const char *b)
-{
-	return a == b || (a && b && strcmp(a, b) == 0);
-}
-
-/* Whether two findings say the same of two objects. */
-static bool is_alike(const struct finding *a, const struct finding *b)
-{
-	return a->rule == b->rule && a->status == b->status && a->guest == b->guest && a->object && b->object &&
-	       is_same_text(a->value, b->value) && is_same_text(a->expected, b->expected) &&
-	       is_same_text(a->why, b->why) && is_same_text(a->suppressed, b->suppressed);
-}
-
-/* "cpu3" as "cpu" and 3; false where no number ends it, or one that is not written as a number is. */
-static bool split(const char *object, size_t *prefix, unsigned long *number)
-{
-	size_t end = strlen(object);
-
-	*prefix = end;
-	while (*prefix && isdigit((unsigned char)object[*prefix - 1]))
-		--*prefix;
-	if (*prefix == end || end - *prefix > 9 || (object[*prefix] == '0' && end - *prefix > 1))
-		return false;
-	*number = strtoul(object + *prefix, NULL, 10);
-	return true;
-}
-
-static bool follows(const char *before, const char *object)
-{
-	unsigned long left, right;
-	size_t left_prefix, right_prefix;
-
-	return split(before, &left_prefix, &left) && split(object, &right_prefix, &right) &&
-	       left_prefix == right_prefix && strncmp(before, object, left_prefix) == 0 && right == left + 1;
-}
-
-/* "cpu0-7, cpu12": the objects of findings that are alike. */
-static const char *join_objects(struct tree *tree, const struct finding *const *finding, size_t count)
-{
-	const char *text = "";
-
-	for (size_t i = 0, end; i < count; i = end) {
-		const char *comma = i ? ", " : "", *first = finding[i]->object, *last;
-		unsigned long number = 0;
-		size_t prefix;
-
-		for (end = i + 1; end < count && follows(finding[end - 1]->object, finding[end]->object);)
-			end++;
-		last = finding[end - 1]->object;
-		if (end - i > 1 && split(last, &prefix, &number))
-			text = tree_format(tree, "%s%s%s-%lu", text, comma, first, number);
-		else
-			text = tree_format(tree, "%s%s%s", text, comma, first);
-	}
-	return text;
-}
-
 /* What is found, in one line: "host.ksm.run: 1, expected 0 or 2". */
 static void print_line(FILE *out, const struct audit_style *style, const struct audit *audit,
-		       const struct finding *const *finding, size_t count)
+		       const struct finding *finding)
 {
-	struct finding shown = *finding[0];
-	const char *subject;
+	const char *subject = audit_subject(audit, finding);
 
-	if (count > 1)
-		shown.object = join_objects(audit->host->tree, finding, count);
-	subject = audit_subject(audit, &shown);
-	print_status(out, style, shown.status);
-	fprintf(out, "%s", shown.rule->id);
+	print_status(out, style, finding->status);
+	fprintf(out, "%s", finding->rule->id);
 	if (*subject)
 		fprintf(out, " (%s)", subject);
-	fprintf(out, ": %s", shown.value ? shown.value : shown.rule->title);
-	if (shown.expected && shown.status > FINDING_PASS)
-		fprintf(out, ", expected %s", shown.expected);
-	if (shown.status == FINDING_UNKNOWN && shown.why)
-		fprintf(out, ": %s", shown.why);
-	if (shown.suppressed)
-		fprintf(out, " (suppressed: %s)", shown.suppressed);
+	fprintf(out, ": %s", finding->value ? finding->value : finding->rule->title);
+	if (finding->expected && finding->status > FINDING_PASS)
+		fprintf(out, ", expected %s", finding->expected);
+	if (finding->status == FINDING_UNKNOWN && finding->why)
+		fprintf(out, ": %s", finding->why);
+	if (finding->suppressed)
+		fprintf(out, " (suppressed: %s)", finding->suppressed);
 	putc('\n', out);
 }
 
 static void print_details(FILE *out, const struct audit_style *style, const struct audit *audit,
-			  const struct finding *finding)
+			  const struct audit_group *group)
 {
+	const struct finding *finding = &group->finding;
 	const struct rule *rule = finding->rule;
 
 	print_wrapped(out, style, "found", finding->why);
 	print_wrapped(out, style, "why", rule->why);
 	print_wrapped(out, style, "read", finding->read);
-	print_wrapped(out, style, "now", audit_cure(audit, finding, rule->cure));
-	print_wrapped(out, style, "for good", audit_cure(audit, finding, rule->lasting));
+	print_wrapped(out, style, "now", audit_group_cure(audit, group, rule->cure));
+	print_wrapped(out, style, "for good", audit_group_cure(audit, group, rule->lasting));
 	print_wrapped(out, style, "costs", rule->costs);
 	print_wrapped(out, style, "source", rule->source);
 }
 
-static void print_status_of_all(FILE *out, const struct audit_style *style, const struct audit *audit,
-				enum finding_status status, const struct finding **alike)
+static void print_group(FILE *out, const struct audit_style *style, const struct audit *audit,
+			const struct audit_group *group)
 {
-	for (size_t i = 0, end; i < audit->count; i = end) {
-		const struct finding *finding = &audit->finding[i];
-		size_t count = 0;
+	const struct finding *finding = &group->finding;
 
-		for (end = i; end < audit->count && is_alike(finding, &audit->finding[end]); end++)
-			alike[count++] = &audit->finding[end];
-		if (!count) {
-			alike[count++] = finding;
-			end = i + 1;
-		}
-		if (finding->status != status || (style->quiet && finding->suppressed))
-			continue;
-		print_line(out, style, audit, alike, count);
-		if (style->quiet || finding->suppressed)
-			continue;
-		if (status >= FINDING_WARN)
-			print_details(out, style, audit, finding);
-		else if (status == FINDING_NOTE)
-			print_wrapped(out, style, "", finding->why);
-	}
+	print_line(out, style, audit, finding);
+	if (style->quiet || finding->suppressed)
+		return;
+	if (finding->status >= FINDING_WARN)
+		print_details(out, style, audit, group);
+	else if (finding->status == FINDING_NOTE)
+		print_wrapped(out, style, "", finding->why);
 }
 
 static void print_counts(FILE *out, const struct audit *audit)
@@ -204,10 +132,16 @@ static void print_counts(FILE *out, const struct audit *audit)
 
 void audit_report_text(FILE *out, const struct audit *audit, const struct audit_style *style)
 {
-	const struct finding **alike = tree_alloc(audit->host->tree, (audit->count + 1) * sizeof(*alike));
+	const struct audit_group *group;
+	const size_t count = audit_groups(audit, &group);
 
-	for (enum finding_status status = style->quiet ? FINDING_WARN : FINDING_PASS; status <= FINDING_FAIL; status++)
-		print_status_of_all(out, style, audit, status, alike);
+	for (enum finding_status status = style->quiet ? FINDING_WARN : FINDING_PASS; status <= FINDING_FAIL;
+	     status++) {
+		for (size_t i = 0; i < count; i++) {
+			if (group[i].finding.status == status && !(style->quiet && group[i].finding.suppressed))
+				print_group(out, style, audit, &group[i]);
+		}
+	}
 	for (unsigned i = 0; i < audit->remark_count; i++)
 		fprintf(out, "%s%s\n", i ? "" : "\n", audit->remark[i]);
 	if (!style->quiet)

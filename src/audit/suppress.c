@@ -160,8 +160,10 @@ int audit_suppress(struct audit *audit, const char *path, long long now, struct 
 
 	if (ret < 0)
 		return ret;
+	/* Of an empty document it makes nothing, and calls that a success. */
 	if (cyaml_load_data((const uint8_t *)text, length, &config, &file_schema, (cyaml_data_t **)&suppressions,
-			    NULL) != CYAML_OK)
+			    NULL) != CYAML_OK ||
+	    !suppressions)
 		ret = error_set(err, -EINVAL, "%s: %s: expected a list \"suppressions\" of id, reason and expires",
 				path, *problem ? problem : "is not what was expected");
 	free(text);

@@ -24,15 +24,16 @@ BRACES = re.compile(r"\{([^{}]*)\}")
 
 
 def _words(inside):
-    """The words of "0-3" or "a,b"."""
-    match = re.fullmatch(r"(\d+)-(\d+)", inside)
-    return [str(number) for number in range(int(match[1]), int(match[2]) + 1)] if match else inside.split(",")
+    """The words of "0-3,7" or "a,b"."""
+    for word in inside.split(","):
+        match = re.fullmatch(r"(\d+)-(\d+)", word)
+        yield from (str(number) for number in range(int(match[1]), int(match[2]) + 1)) if match else (word,)
 
 
 def expand(path):
     """Each path that one with braces stands for."""
     parts = BRACES.split(path)
-    choices = [_words(part) if index % 2 else [part] for index, part in enumerate(parts)]
+    choices = [list(_words(part)) if index % 2 else [part] for index, part in enumerate(parts)]
     return ["".join(choice) for choice in itertools.product(*choices)]
 
 
