@@ -1,0 +1,255 @@
+# SPDX-License-Identifier: Apache-2.0
+"""strait list: real QEMU processes, told by their command lines, QMP and /proc, live and from a capture."""
+
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+QEMU = "qemu-system-x86_64"
+
+
+@pytest.fixture(autouse=True)
+def _needs_qemu():
+    if not shutil.which(QEMU):
+        pytest.skip(f"{QEMU} is not installed")
+
+
+def strait(build_dir, *arguments):
+    return subprocess.run([os.path.join(build_dir, "cmd", "strait", "strait"), *arguments], capture_output=True,
+                          text=True, timeout=60)
+
+
+def guests(build_dir, *arguments):
+    result = strait(build_dir, "list", "--json", *arguments)
+    assert result.returncode == 0, result.stderr
+    return {guest["pid"]: guest for guest in json.loads(result.stdout)["guest"]}
+
+
+class Monitor:
+    """One client of QMP: there can be no other meanwhile."""
+
+    def __init__(self, path):
+        self.socket = socket.socket(socket.AF_UNIX)
+        self.socket.connect(path)
+        self.file = self.socket.makefile("rw")
+        assert "QMP" in json.loads(self.file.readline())
+        self.ask("qmp_capabilities")
+
+    def ask(self, command, **arguments):
+        self.file.write(json.dumps({"execute": command, "arguments": arguments}) + "\n")
+        self.file.flush()
+        while True:
+            answer = json.loads(self.file.readline())
+            if "event" not in answer:
+                assert "return" in answer, answer
+                return answer["return"]
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+@contextlib.contextmanager
+def qemu(workdir, *arguments, qmp=True):
+    """A machine that does not run its vCPUs. Its monitor answers, so that all that it was told to open is open."""
+    path = os.path.join(workdir, "ready")
+    extra = os.path.join(workdir, "qmp")
+    command = [QEMU, "-S", "-accel", "tcg", "-display", "none", "-nodefaults", "-chardev",
+               f"socket,id=ready,path={path},server=on,wait=off", "-mon", "chardev=ready,mode=readline", *arguments]
+    if qmp:
+        command += ["-qmp", f"unix:{extra},server=on,wait=off"]
+    process = subprocess.Popen(command, cwd=workdir, stdin=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            assert process.poll() is None, "qemu has ended"
+            assert time.monotonic() < deadline
+            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as monitor:
+                monitor.connect(path)
+                monitor.settimeout(60)
+                assert monitor.recv(1)
+                break
+            time.sleep(0.05)
+        yield process.pid, extra
+    finally:
+        process.kill()
+        process.wait()
+
+
+def images(workdir):
+    for name, options in (("base.qcow2", []), ("middle.qcow2", ["-b", "base.qcow2", "-F", "qcow2"]),
+                          ("top.qcow2", ["-b", "middle.qcow2", "-F", "qcow2"])):
+        subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *options, name, "64M"], cwd=workdir, check=True)
+    subprocess.run(["qemu-img", "create", "-q", "-f", "raw", "-o", "preallocation=full", "raw.img", "1M"], cwd=workdir,
+                   check=True)
+
+
+MACHINE = ["-name", "db1,debug-threads=on", "-uuid", "5a7d1c0e-1111-4222-8333-444455556666", "-machine", "q35",
+           "-smp", "2", "-m", "256", "-object", "iothread,id=io1,poll-max-ns=1000",
+           "-drive", "file=top.qcow2,if=none,id=d0,cache=none,aio=native,iops=300",
+           "-device", "virtio-blk-pci,drive=d0,id=vda,iothread=io1",
+           "-blockdev", '{"driver":"file","filename":"raw.img","node-name":"s1"}',
+           "-blockdev", "driver=raw,file=s1,node-name=f1", "-device", "virtio-scsi-pci,id=scsi0,num_queues=3",
+           "-device", '{"driver":"scsi-hd","drive":"f1","bus":"scsi0.0","id":"sda"}',
+           "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,id=net0,mac=52:54:00:12:34:56"]
+
+
+def without(guest, *keys):
+    return {key: value for key, value in guest.items() if key not in keys}
+
+
+def test_a_guest_with_qmp(build_dir, workdir):
+    images(workdir)
+    with qemu(workdir, *MACHINE) as (pid, _):
+        guest = guests(build_dir)[pid]
+    assert guest["name"] == "db1" and guest["uuid"].startswith("5a7d1c0e") and guest["source"] == "command-line"
+    assert guest["state"] == "prelaunch" and guest["accelerator"] == "tcg" and guest["machine"] == "q35"
+    assert guest["version"].split(".")[0].isdigit() and guest["unreadable"] is None
+    assert guest["memory"]["size"] == 256 << 20
+    assert sum(place["bytes"] for place in guest["memory"]["place"]) > 1 << 20
+    tids = [thread["tid"] for thread in guest["vcpu"] + guest["iothread"] + guest["other"]]
+    assert len(guest["vcpu"]) == 2 and None not in tids and len(set(tids)) == len(tids) and pid in tids
+    assert guest["iothread"][0]["name"] == "io1" and guest["iothread"][0]["poll-max-ns"] == 1000
+    assert all(thread["allowed"] for thread in guest["vcpu"] + guest["iothread"] + guest["other"])
+    vda, sda = guest["disk"]
+    assert (vda["id"], vda["model"], vda["cache"], vda["aio"], vda["iothread"]) == \
+        ("vda", "virtio-blk", "none", "native", "io1")
+    # one a vCPU, which only the running QEMU says
+    assert vda["queues"] == 2 and vda["throttle"]["iops"] == 300
+    assert [image["file"] for image in vda["image"]] == \
+        [os.path.join(workdir, name) for name in ("top.qcow2", "middle.qcow2", "base.qcow2")]
+    assert not any(image["preallocated"] for image in vda["image"])
+    assert (sda["id"], sda["bus"], sda["controller"], sda["queues"], sda["cache"]) == \
+        ("sda", "scsi", "scsi0", 3, "writeback")
+    assert sda["image"] == [{"format": "raw", "protocol": "file", "file": os.path.join(workdir, "raw.img"),
+                             "preallocated": True, "cluster": 0, "cache-bytes": 0}]
+    assert guest["nic"][0]["mac"] == "52:54:00:12:34:56" and guest["nic"][0]["model"] == "virtio-net"
+
+
+def test_the_command_line_alone_says_the_same(build_dir, workdir):
+    """But for what only QMP knows."""
+    images(workdir)
+    with qemu(workdir, *MACHINE) as (pid, _):
+        asked = guests(build_dir)[pid]
+    with qemu(workdir, *MACHINE, qmp=False) as (pid, _):
+        guest = guests(build_dir)[pid]
+    assert guest["qmp"] is None and guest["state"] is None and guest["version"] is None
+    # by the names of threads
+    assert [thread["tid"] is not None for thread in guest["vcpu"] + guest["iothread"]] == [True] * 3
+    volatile = ("pid", "qmp", "state", "version", "vcpu", "iothread", "other", "memory", "disk")
+    assert without(guest, *volatile) == without(asked, *volatile)
+    for disk, same in zip(guest["disk"], asked["disk"]):
+        assert without(disk, "queues", "queue-size") == without(same, "queues", "queue-size")
+
+
+def test_a_capture_says_the_same(build_dir, workdir):
+    images(workdir)
+    file = os.path.join(workdir, "host.tar.zst")
+    with qemu(workdir, *MACHINE) as (pid, _):
+        assert strait(build_dir, "capture", "-o", file).returncode == 0
+        live = guests(build_dir)[pid]
+    captured = guests(build_dir, "--from", file)[pid]
+    # some pages more or less
+    live["memory"].pop("place"), captured["memory"].pop("place")
+    assert without(captured, "memory", "other") == without(live, "memory", "other")
+    assert without(captured["memory"], "huge-bytes") == without(live["memory"], "huge-bytes")
+
+
+def test_what_was_plugged_in_and_out(build_dir, workdir):
+    images(workdir)
+    with qemu(workdir, *MACHINE) as (pid, path):
+        monitor = Monitor(path)
+        monitor.ask("blockdev-add", driver="raw", **{"node-name": "h1", "read-only": True},
+                    file={"driver": "file", "filename": os.path.join(workdir, "base.qcow2")})
+        monitor.ask("device_add", driver="scsi-hd", id="hot", drive="h1", bus="scsi0.0")
+        monitor.ask("device_del", id="sda")
+        monitor.close()
+        names = {disk["id"]: disk for disk in guests(build_dir)[pid]["disk"]}
+    assert set(names) in ({"vda", "hot"}, {"vda", "sda", "hot"})
+    assert names["hot"]["model"] == "scsi-hd" and names["hot"]["read-only"] is True
+    assert names["hot"]["image"][0]["file"] == os.path.join(workdir, "base.qcow2")
+
+
+def test_a_snapshot_lengthens_the_chain(build_dir, workdir):
+    images(workdir)
+    with qemu(workdir, *MACHINE) as (pid, path):
+        monitor = Monitor(path)
+        monitor.ask("blockdev-snapshot-sync", device="d0", **{"snapshot-file": os.path.join(workdir, "newer.qcow2")})
+        monitor.close()
+        chain = guests(build_dir)[pid]["disk"][0]["image"]
+    assert [os.path.basename(image["file"]) for image in chain] == \
+        ["newer.qcow2", "top.qcow2", "middle.qcow2", "base.qcow2"]
+
+
+def test_somebody_else_is_connected(build_dir, workdir):
+    """It is said, does not take long, and all else is there."""
+    images(workdir)
+    with qemu(workdir, *MACHINE) as (pid, path):
+        monitor = Monitor(path)
+        result = strait(build_dir, "list", "--json")
+        monitor.close()
+    guest, = [guest for guest in json.loads(result.stdout)["guest"] if guest["pid"] == pid]
+    assert result.returncode == 0 and "another client" in guest["unreadable"]
+    assert "db1: QMP at" in result.stderr and len(guest["disk"]) == 2 and len(guest["disk"][0]["image"]) == 3
+
+
+GREETINGS = {"silence": b"", "mail": b"220 mail ready\r\n", "no object": b'{"QMP":1}\n',
+             "deep": b'{"QMP":{}}\n' + b"[" * 100000, "endless": b'{"QMP":{}}\n{"return":[' + b"1," * (4 << 20)}
+
+
+@pytest.mark.parametrize("greeting", GREETINGS)
+def test_a_socket_that_is_none_of_qmp(build_dir, workdir, greeting):
+    """Whatever answers there: nobody waits for it for ever."""
+    path = os.path.join(workdir, "other")
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(path)
+        listener.listen()
+        listener.settimeout(60)
+        impostor = subprocess.Popen(["qemu-system-fake", "-c", "import sys; sys.stdin.read()", "-name", "fake", "-qmp",
+                                     f"unix:{path},server=on,wait=off"], executable=sys.executable,
+                                    stdin=subprocess.PIPE)
+        try:
+            running = subprocess.Popen([os.path.join(build_dir, "cmd", "strait", "strait"), "list", "--json"],
+                                       stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            peer, _ = listener.accept()
+            with peer:
+                peer.settimeout(60)
+                with contextlib.suppress(OSError):
+                    peer.sendall(GREETINGS[greeting])
+                # what comes after it: silence
+                out, err = running.communicate(timeout=60)
+        finally:
+            impostor.kill()
+            impostor.wait()
+    assert running.returncode == 0, err
+    found = {guest["pid"]: guest for guest in json.loads(out)["guest"]}
+    assert "QMP" in found[impostor.pid]["unreadable"]
+
+
+def test_others_are_no_guests(build_dir, workdir):
+    """A machine without a machine, and a process that only mentions QEMU."""
+    with qemu(workdir, "-machine", "none") as (pid, _), \
+            subprocess.Popen(["sleep", "1000"], executable="sleep") as sleeper:
+        found = guests(build_dir)
+        sleeper.kill()
+    assert pid not in found and sleeper.pid not in found
+
+
+def test_the_table(build_dir, workdir):
+    with qemu(workdir, "-name", "tab1", "-m", "64") as (pid, _):
+        result = strait(build_dir, "list")
+    assert result.returncode == 0
+    line, = [line for line in result.stdout.splitlines() if line.startswith("tab1 ")]
+    assert line.split()[1:6] == [str(pid), "prelaunch", "process", "qemu", "tcg"] and "64 MiB" in line
+
+
+def test_wrong_usage(build_dir):
+    assert strait(build_dir, "list", "vm1").returncode == 2
+    assert strait(build_dir, "list", "--from", "/nonexistent").returncode == 3
