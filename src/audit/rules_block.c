@@ -157,7 +157,7 @@ static void check_write_cache(struct audit *audit, const struct rule *rule)
 
 static void check_alignment_of(struct audit *audit, const struct rule *rule, const struct host_block *block)
 {
-	const int64_t unit = block->optimal_io > 0 ? block->optimal_io : block->physical_block;
+	const int64_t unit = host_block_unit(block);
 	struct tree *tree = audit->host->tree;
 
 	if (block->aligned == HOST_UNKNOWN)

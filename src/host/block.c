@@ -181,10 +181,18 @@ static void read_queue(struct tree *tree, struct host_block *block, const char *
 		block->hardware_queues = HOST_UNKNOWN;
 }
 
+/* Some disks claim 65535 sectors to be their best: that is no unit of anything. */
+#define PAGE 4096
+
+int64_t host_block_unit(const struct host_block *block)
+{
+	return block->optimal_io > 0 && block->optimal_io % PAGE == 0 ? block->optimal_io : block->physical_block;
+}
+
 static void read_alignment(struct tree *tree, struct host_block *block)
 {
 	const char *offset = read_line(tree, block->name, "alignment_offset");
-	const int64_t unit = block->optimal_io > 0 ? block->optimal_io : block->physical_block;
+	const int64_t unit = host_block_unit(block);
 
 	block->aligned = !offset ? HOST_UNKNOWN : (host_answer)(strcmp(offset, "0") == 0);
 	if (block->aligned == 1 && block->start != HOST_UNKNOWN && unit > 0)

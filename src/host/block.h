@@ -62,6 +62,7 @@ struct host_blocks {
 	unsigned count;
 	struct host_mount *mount; /* of our mount namespace, in the order of mounting */
 	unsigned mount_count;
+	const struct host_mount *root; /* of these; NULL: none */
 };
 
 struct tree;
@@ -73,6 +74,9 @@ void host_nvme_health_read(struct tree *tree, struct host_block *block);
 void host_blocks_read(struct tree *tree, struct host_blocks *blocks);
 const struct host_block *host_block_find(const struct host_blocks *blocks, const char *name);
 const struct host_block *host_block_by_number(const struct host_blocks *blocks, unsigned major, unsigned minor);
+
+/* What it does at once, bytes: its optimal I/O, or where that is none its physical block; HOST_UNKNOWN. */
+int64_t host_block_unit(const struct host_block *block);
 
 /* The mount that a path lies on, as it is seen now; path is absolute and without links (tree_resolve()). NULL: unknown.
  */

@@ -139,7 +139,7 @@ ssize_t host_kernel_log(struct tree *tree, const struct kernel_log_line **lines)
 	ssize_t length = tree_ask_again(tree, &text, provide, NULL, "kernel-log"), count = 0;
 
 	/* A capture has the log of the samples in which somebody asked. */
-	if (length == -ENOENT)
+	if (length == -ENOENT || length == -ENODATA)
 		length = tree_ask(tree, &text, provide, NULL, "kernel-log");
 	if (length < 0)
 		return length;

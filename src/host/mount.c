@@ -10,6 +10,9 @@
 
 #define MOUNTS_MAX 65536
 
+/* So many mounts inside of each other on the way to a file; more are a ring, which only a hostile capture has. */
+#define DEEPEST 256
+
 /*
  * libmount puts the root disk of the machine that it runs on in the place of "/dev/root", which is wrong for a capture.
  * So it sees another word there.
@@ -76,6 +79,33 @@ static void read_table(struct tree *tree, struct host_blocks *blocks, struct lib
 	mnt_free_iter(at);
 }
 
+static int compare_ids(const void *a, const void *b)
+{
+	const int left = *(const int *)a, right = *(const int *)b;
+
+	return (left > right) - (left < right);
+}
+
+/* The first that has no parent here. */
+static void find_root(struct host_blocks *blocks)
+{
+	int *ids = malloc((blocks->mount_count + 1) * sizeof(*ids));
+
+	for (unsigned i = 0; ids && i < blocks->mount_count; i++)
+		ids[i] = blocks->mount[i].id;
+	if (ids)
+		qsort(ids, blocks->mount_count, sizeof(*ids), compare_ids);
+	for (unsigned i = 0; ids && !blocks->root && i < blocks->mount_count; i++) {
+		const struct host_mount *mount = &blocks->mount[i];
+
+		if (strcmp(mount->target, "/") == 0 &&
+		    (mount->parent == mount->id ||
+		     !bsearch(&mount->parent, ids, blocks->mount_count, sizeof(*ids), compare_ids)))
+			blocks->root = mount;
+	}
+	free(ids);
+}
+
 /* A line that is none of mountinfo is left out. */
 static int leave_out(struct libmnt_table *table, const char *file, int line)
 {
@@ -102,6 +132,7 @@ void host_mounts_read(struct tree *tree, struct host_blocks *blocks)
 		fclose(file);
 	}
 	free(copy);
+	find_root(blocks);
 }
 
 /* Whether path is target or lies in it. */
@@ -133,26 +164,12 @@ static const struct host_mount *next_on(const struct host_blocks *blocks, const 
 	return next;
 }
 
-static const struct host_mount *root_of(const struct host_blocks *blocks)
-{
-	for (unsigned i = 0; i < blocks->mount_count; i++) {
-		const struct host_mount *mount = &blocks->mount[i];
-		bool has_parent = false;
-
-		for (unsigned k = 0; k < blocks->mount_count; k++)
-			has_parent = has_parent || (k != i && blocks->mount[k].id == mount->parent);
-		if (!has_parent && strcmp(mount->target, "/") == 0)
-			return mount;
-	}
-	return NULL;
-}
-
 const struct host_mount *host_mount_of(const struct host_blocks *blocks, const char *path)
 {
-	const struct host_mount *mount = path ? root_of(blocks) : NULL, *next;
+	const struct host_mount *mount = path ? blocks->root : NULL, *next;
 
-	/* As many steps as there are mounts: parents of a capture may form a ring. */
-	for (unsigned i = 0; mount && i < blocks->mount_count; i++) {
+	/* Parents of a capture may form a ring. */
+	for (unsigned i = 0; mount && i < DEEPEST; i++) {
 		next = next_on(blocks, mount, path);
 		if (!next)
 			break;

@@ -65,7 +65,7 @@ static const char *why(struct tree *tree, const char *controller, int error)
 {
 	if (error == -EOPNOTSUPP)
 		return "this strait was built without libnvme";
-	if (error == -ENOENT && !tree_is_live(tree))
+	if ((error == -ENOENT || error == -ENODATA) && !tree_is_live(tree))
 		return "its SMART log was not captured";
 	if (error == -EACCES || error == -EPERM)
 		return tree_format(tree, "/dev/%s can be asked by root alone", controller);

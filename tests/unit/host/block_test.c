@@ -209,7 +209,7 @@ static void ring_of_mounts_ends(void **state)
 		{.source = "", .target = "/", .type = "", .options = "", .id = 2, .parent = 1},
 		{.source = "", .target = "/", .type = "", .options = "", .id = 1, .parent = 2},
 	};
-	const struct host_blocks hostile = {.mount = ring, .mount_count = 3};
+	const struct host_blocks hostile = {.mount = ring, .mount_count = 3, .root = &ring[0]};
 
 	(void)state;
 	assert_non_null(host_mount_of(&hostile, "/a/b"));
