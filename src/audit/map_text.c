@@ -49,7 +49,8 @@ static void print_line(const struct drawing *drawing, const char *first, const c
 	const unsigned room = !width ? ~0u : width > begin + LEAST ? width - begin : LEAST;
 	unsigned used = 0;
 
-	fprintf(drawing->out, "%s%-*s", first, (int)(begin - columns(first, strlen(first))), label);
+	/* Nothing beside it: no blanks at the end either. */
+	fprintf(drawing->out, "%s%-*s", first, *text ? (int)(begin - columns(first, strlen(first))) : 0, label);
 	start_colour(drawing, code);
 	while (*text) {
 		const size_t length = strcspn(text, " ");
@@ -112,7 +113,8 @@ static bool was_seen(struct drawing *drawing, const struct path_layer *layer)
 static void draw(struct drawing *drawing, const char *first, const char *rest, const struct path_layer *layer)
 {
 	const bool unicode = drawing->style->unicode;
-	const char *label = tree_format(drawing->tree, "%s ", layer->kind);
+	const bool bare = !layer->name && !layer->fact_count;
+	const char *label = tree_format(drawing->tree, bare ? "%s" : "%s ", layer->kind);
 
 	if (was_seen(drawing, layer)) {
 		print_line(drawing, first, rest, label,

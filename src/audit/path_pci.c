@@ -10,6 +10,9 @@ static bool is_of(const struct host_irq *irq, const char *pci, const char *name)
 
 	if (pci && irq->pci)
 		return strcmp(irq->pci, pci) == 0;
+	/* "vfio-msix[0](0000:03:00.1)" */
+	if (pci && irq->action && strstr(irq->action, pci))
+		return true;
 	if (!length)
 		return false;
 	if (irq->device && strcmp(irq->device, name) == 0)
