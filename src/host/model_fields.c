@@ -212,6 +212,7 @@ static const struct model_field host_mount_fields[] = {
 static const struct model_field host_blocks_fields[] = {
 	LIST(host_blocks, block, count, host_block, host_block_fields),
 	LIST(host_blocks, mount, mount_count, host_mount, host_mount_fields),
+	POINTER(host_blocks, root, host_mount_fields),
 	{.name = NULL},
 };
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A libvirt of the test's own: a real daemon whose directories are the test's, so that the machine's are not touched."""
+"""A libvirt of the test's own: a real daemon in directories of the test's, so that the machine's are not touched."""
 
 import contextlib
 import os

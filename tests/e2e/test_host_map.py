@@ -16,8 +16,8 @@ pytestmark = pytest.mark.straitd_only
 # A disk on one partition, as guest.yaml has it; devices.yaml puts its volume on a whole device.
 TUNED = {"/sys/devices/virtual/block/dm-0/slaves/nvme0n1p1": None}
 
-GUEST = ["/usr/bin/qemu-system-x86_64", "-name", "guest=deep,debug-threads=on", "-machine", "q35,accel=kvm", "-smp", "4",
-         "-m", "1024"]
+GUEST = ["/usr/bin/qemu-system-x86_64", "-name", "guest=deep,debug-threads=on", "-machine", "q35,accel=kvm",
+         "-smp", "4", "-m", "1024"]
 
 
 def disk(number, node, *device, model="virtio-blk-pci"):
@@ -82,14 +82,15 @@ def chain(layers, start=0):
 
 
 def notes(layers, kind=None):
-    return [(note["weight"], note["text"]) for layer in layers for note in layer["notes"] if kind in (None, layer["kind"])]
+    return [(note["weight"], note["text"]) for layer in layers for note in layer["notes"]
+            if kind in (None, layer["kind"])]
 
 
 def test_well_tuned(tuned):
     maps = tuned()
     assert chain(maps.layers("db1", "vda")) == [
-        ("device", "vda"), ("thread", "io0"), ("cache", "none"), ("image", "/dev/mapper/vg-db1"), ("LVM volume", "dm-0"),
-        ("disk", "nvme1n1"), ("controller", "0000:81:00.0"), ("interrupts", "nvme1"), ("NUMA node", "1")]
+        ("device", "vda"), ("thread", "io0"), ("cache", "none"), ("image", "/dev/mapper/vg-db1"),
+        ("LVM volume", "dm-0"), ("disk", "nvme1n1"), ("controller", "0000:81:00.0"), ("interrupts", "nvme1"), ("NUMA node", "1")]
     assert chain(maps.layers("db1", "net0")) == [
         ("device", "net0"), ("vhost-net", None), ("tap", "tap0"), ("bridge", "br0"), ("NIC", "ens1"),
         ("controller", "0000:82:00.0"), ("interrupts", "ens1"), ("NUMA node", "1")]
@@ -103,17 +104,21 @@ def test_well_tuned(tuned):
 
 
 COMMAND = "/proc/4100/cmdline"
+IOTHREAD = "/proc/4100/task/4101/status"
 NVME = "/sys/devices/pci0000:80/0000:80:01.0/0000:81:00.0"
+NIC = "devices/pci0000:80/0000:80:02.0/0000:82:00.0"
 
 
 @pytest.mark.parametrize("files, what, kind, weight, words", [
     ({COMMAND: {"replace": {"cache.direct=on": "cache.no-flush=on"}}}, "vda", "cache", "risk", "ignores flushes"),
     ({COMMAND: {"replace": {"aio=native": "aio=threads"}}}, "vda", "cache", "cost", "pool of threads"),
     ({COMMAND: {"replace": {"iothread=io0,": ""}}}, "vda", "thread", "cost", "main loop"),
-    ({COMMAND: {"replace": {"num-queues=2\0-chardev": "num-queues=1\0-chardev"}}}, "vda", "device", "cost", "one queue"),
-    ({"/proc/4100/task/4101/status": "Name:\tIO io0\nCpus_allowed_list:\t4\n"}, "vda", "thread", "risk", "shares a CPU with vCPU 0"),
-    ({"/proc/4100/task/4101/status": "Name:\tIO io0\nCpus_allowed_list:\t0-7\n"}, "vda", "thread", "cost", "not pinned"),
-    ({NVME + "/nvme/nvme1/nvme1n1/queue/scheduler": "none [mq-deadline]"}, "vda", "disk", "cost", "scheduler mq-deadline"),
+    ({COMMAND: {"replace": {"num-queues=2\0-chardev": "num-queues=1\0-chardev"}}}, "vda",
+     "device", "cost", "one queue"),
+    ({IOTHREAD: "Name:\tIO io0\nCpus_allowed_list:\t4\n"}, "vda", "thread", "risk", "shares a CPU with vCPU 0"),
+    ({IOTHREAD: "Name:\tIO io0\nCpus_allowed_list:\t0-7\n"}, "vda", "thread", "cost", "not pinned"),
+    ({NVME + "/nvme/nvme1/nvme1n1/queue/scheduler": "none [mq-deadline]"}, "vda", "disk", "cost",
+     "scheduler mq-deadline"),
     ({"/.strait/nvme/nvme1.json": '{"critical_warning":4,"percent_used":3,"media_errors":9,"error_log_entries":0}'},
      "vda", "disk", "risk", "9 media errors"),
     ({NVME + "/current_link_width": "2"}, "vda", "controller", "risk", "link x2 of x4"),
@@ -125,7 +130,7 @@ NVME = "/sys/devices/pci0000:80/0000:80:01.0/0000:81:00.0"
     ({"/sys/devices/virtual/net/br0/operstate": "down"}, "net0", "bridge", "risk", "down"),
     ({"/sys/devices/pci0000:00/0000:03:00.1/driver": {"link": "../../../bus/pci/drivers/iavf"}}, "vf0", "VFIO", "risk",
      "not bound to vfio-pci"),
-    ({"/sys/kernel/iommu_groups/1/devices/0000:82:00.0": {"link": "../../../../devices/pci0000:80/0000:80:02.0/0000:82:00.0"}},
+    ({"/sys/kernel/iommu_groups/1/devices/0000:82:00.0": {"link": f"../../../../{NIC}"}},
      "vf0", "VFIO", "risk", "shares IOMMU group 1 with 0000:82:00.0"),
 ], ids=lambda value: value.replace(" ", "-") if isinstance(value, str) else None)
 def test_what_it_costs(tuned, files, what, kind, weight, words):
@@ -137,8 +142,8 @@ def test_what_it_costs(tuned, files, what, kind, weight, words):
 def test_the_same_words_are_not_of_a_good_one(tuned):
     maps = tuned()
     good = [text for what in ("vda", "net0", "vf0") for _, text in notes(maps.layers("db1", what))]
-    for words in ("flushes", "pool of", "main loop", "one queue", "shares", "pinned", "scheduler", "media", "link", "node",
-                  "queues'", "waits", "vhost", "emulated", "down", "not bound"):
+    for words in ("flushes", "pool of", "main loop", "one queue", "shares", "pinned", "scheduler", "media", "link",
+                  "node", "queues'", "waits", "vhost", "emulated", "down", "not bound"):
         assert not [text for text in good if words in text], words
 
 
@@ -148,8 +153,8 @@ def test_deep_stacks(deep):
                 *disk(2, device("/dev/loop0")),
                 "-drive", "file=nbd://filer/vm,if=none,id=n3,format=raw", "-device", "virtio-blk-pci,drive=n3,id=d3")
     layers = maps.layers("deep", "d0")
-    assert [kind for kind, _ in chain(layers)] == ["device", "thread", "cache", "image", "LVM volume", "dm-crypt", "partition",
-                                                   "disk", "controller", "NUMA node"]
+    assert [kind for kind, _ in chain(layers)] == ["device", "thread", "cache", "image", "LVM volume", "dm-crypt",
+                                                   "partition", "disk", "controller", "NUMA node"]
     assert ("cost", "encrypts each byte on the host's CPUs") in notes(layers, "dm-crypt")
     assert ("cost", "12 corrected PCIe errors") in notes(layers, "controller")
 
@@ -206,10 +211,11 @@ def test_backing_files_share_what_they_stand_on(deep):
 
 def test_dot(tuned):
     """Graphviz understands it, and what two guests share is one node."""
-    other = {path.replace("4100", "4200").replace("task/41", "task/42"): content for path, content in machine("guest").items()
-             if "/proc/4100/" in path}
+    other = {path.replace("4100", "4200").replace("task/41", "task/42"): content
+             for path, content in machine("guest").items() if "/proc/4100/" in path}
     other["/proc/4200/cmdline"] = {"arguments": [
-        word.replace("guest=db1", "guest=db2").replace("1111", "2222") for word in machine("guest")[COMMAND]["arguments"]]}
+        word.replace("guest=db1", "guest=db2").replace("1111", "2222")
+        for word in machine("guest")[COMMAND]["arguments"]]}
     dot = tuned(files=other).run("--dot")
     assert dot.count("subgraph") == 2 and dot.count('label="db1"') == 1 and dot.count('label="db2"') == 1
     assert dot.count('[label="disk nvme1n1') == 1 and dot.count('[label="device vda') == 2
@@ -224,8 +230,10 @@ def test_dot(tuned):
 def test_hostile_machines(deep):
     """Circles end, and names do nothing to a terminal or to Graphviz."""
     virtual = "/sys/devices/virtual/block"
-    maps = deep("-name", 'guest=e"v\\i\033[31ml\n\xff', *disk(0, device("/dev/mapper/vg-vm1")), *disk(1, device("/dev/loop0")),
-                files={virtual + "/dm-0/slaves/dm-1": {"link": "../../dm-1"}, virtual + "/dm-0/slaves/dm-0": {"link": "../../dm-0"},
+    maps = deep("-name", 'guest=e"v\\i\033[31ml\n\xff', *disk(0, device("/dev/mapper/vg-vm1")),
+                *disk(1, device("/dev/loop0")),
+                files={virtual + "/dm-0/slaves/dm-1": {"link": "../../dm-1"},
+                       virtual + "/dm-0/slaves/dm-0": {"link": "../../dm-0"},
                        virtual + "/loop0/loop/backing_file": "/dev/loop0"})
     text = maps.run()
     assert "\033" not in text and "(above)" in text and "dm-1 (above)" in text
