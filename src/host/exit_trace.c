@@ -100,16 +100,16 @@ static int find_events(struct trace *trace, struct error *err)
 {
 	static const char *const systems[] = {"kvm", NULL};
 	struct tep_event *exit, *entry;
-	const char *directory = tracefs_tracing_dir();
+	const char *directory = NULL;
 
-	errno = 0;
-	if (!directory)
+	/* Who looks at a machine does not mount anything there. */
+	if (tracefs_tracing_dir_is_mounted(false, &directory) <= 0 || !directory)
 		return error_set(err, -ENOENT,
 				 "tracepoints of KVM: no tracefs is mounted; mount it with "
 				 "\"mount -t tracefs none /sys/kernel/tracing\" as root");
 	if (access(directory, R_OK | X_OK) < 0)
 		return refuse(err, errno, directory);
-	trace->events = tracefs_local_events_system(NULL, systems);
+	trace->events = tracefs_local_events_system(directory, systems);
 	exit = trace->events ? tep_find_event_by_name(trace->events, "kvm", "kvm_exit") : NULL;
 	entry = trace->events ? tep_find_event_by_name(trace->events, "kvm", "kvm_entry") : NULL;
 	if (!exit || !entry)
