@@ -45,12 +45,13 @@ static void ask_kvm(struct tree *tree, struct guest *guest)
 	}
 }
 
-/* QEMU's -name debug-threads=on: "CPU 3/KVM". */
+/* "CPU 3/KVM" of QEMU's -name debug-threads=on; "vcpu3" of cloud-hypervisor, "fc_vcpu 3" of firecracker. */
 static struct guest_thread *vcpu_named(struct guest *guest, const char *comm)
 {
 	unsigned index;
 
-	if (sscanf(comm, "CPU %u/", &index) != 1)
+	if (sscanf(comm, "CPU %u/", &index) != 1 && sscanf(comm, "vcpu%u", &index) != 1 &&
+	    sscanf(comm, "fc_vcpu %u", &index) != 1)
 		return NULL;
 	for (unsigned i = 0; i < guest->vcpu_count; i++) {
 		if (guest->vcpu[i].index == index)

@@ -8,6 +8,7 @@
 #include "host/process.h"
 #include "host/qemu.h"
 #include "host/qmp.h"
+#include "host/small_hypervisors.h"
 #include "host/tree.h"
 
 /* QEMU started by libvirt to ask it what it can do, or by people for a monitor alone. */
@@ -19,12 +20,15 @@ static bool is_no_machine(const struct guest *guest)
 static struct guest read_process(struct tree *tree, const struct process *process)
 {
 	struct guest guest = {.pid = process->pid, .hypervisor = process->hypervisor};
-	const struct qemu_command *command = qemu_command_read(tree, process->command, process->length);
 
-	guest.binary = command->binary;
+	guest.binary = tree_format(tree, "%s", process->command);
 	guest.windows = guest.hpet = guest.realtime_locked = HOST_UNKNOWN;
 	if (process->hypervisor == GUEST_QEMU)
-		qemu_guest_read(tree, command, &guest);
+		qemu_guest_read(tree, qemu_command_read(tree, process->command, process->length), &guest);
+	else if (process->hypervisor == GUEST_CLOUD_HYPERVISOR)
+		cloud_hypervisor_read(tree, process->command, process->length, &guest);
+	else if (process->hypervisor == GUEST_FIRECRACKER)
+		firecracker_read(tree, process->command, process->length, &guest);
 	if (!is_no_machine(&guest)) {
 		guest_qmp_read(tree, &guest);
 		guest_process_read(tree, &guest);

@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -167,4 +168,29 @@ struct process *processes_read(struct tree *tree, unsigned *count)
 		qsort(list.process, list.count, sizeof(*list.process), compare);
 	*count = list.count;
 	return list.process;
+}
+
+int process_open(int pid, const char *path, struct stat *st)
+{
+	char own[64], *inside;
+	int place = -1, fd, error;
+
+	if (asprintf(&inside, "/proc/%d/root%s", pid, path) < 0)
+		return -ENOMEM;
+	place = open(inside, O_PATH | O_CLOEXEC);
+	free(inside);
+	if (place < 0)
+		place = open(path, O_PATH | O_CLOEXEC);
+	if (place < 0)
+		return -errno;
+	snprintf(own, sizeof(own), "/proc/self/fd/%d", place);
+	if (fstat(place, st) < 0)
+		fd = -errno;
+	else if (!S_ISREG(st->st_mode) && !S_ISBLK(st->st_mode))
+		fd = -EINVAL;
+	else
+		fd = open(own, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	error = errno;
+	close(place);
+	return fd == -1 ? -error : fd;
 }

@@ -21,6 +21,14 @@ struct process {
 struct tree;
 struct process *processes_read(struct tree *tree, unsigned *count);
 
+/*
+ * Open a file for reading as process pid sees it (its root, where that may be looked at): a descriptor, or a negative
+ * errno. Its command line chose the path, so nothing is opened but what is a file or a block device: others may do
+ * things when they are.
+ */
+struct stat;
+int process_open(int pid, const char *path, struct stat *st);
+
 /* What runs there: threads with their CPUs, where memory lies, cgroup; in addition to what guest has already. Needs its
  * pid. */
 void guest_process_read(struct tree *tree, struct guest *guest);

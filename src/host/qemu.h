@@ -2,6 +2,8 @@
 #ifndef STRAIT_HOST_QEMU_H
 #define STRAIT_HOST_QEMU_H
 
+#include <jansson.h>
+
 #include "host/guest.h"
 #include "host/qemu_option.h"
 
@@ -51,6 +53,10 @@ const char *qemu_chardev_path(struct tree *tree, const struct qemu_command *comm
 
 /* The socket that a client of QMP may connect to: "/path", or "host:port" of TCP. NULL: none. */
 const char *qemu_qmp_socket(struct tree *tree, const struct qemu_command *command, int pid);
+
+/* What the first bytes of an image say: {"format", "cluster-size", "virtual-size", "backing", "backing-format"}; NULL:
+ * no memory. */
+json_t *qemu_image_describe(const void *bytes, size_t length);
 
 /*
  * What the files of a disk's images say of themselves: their format where nobody said it, how much of each is there,

@@ -2,7 +2,6 @@
 /* What an image file says of itself (docs/interop/qcow2.txt of QEMU), and its backing files. */
 #include <endian.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -11,6 +10,8 @@
 #include <jansson.h>
 
 #include "host/array.h"
+#include "host/document.h"
+#include "host/process.h"
 #include "host/qemu.h"
 #include "host/tree.h"
 
@@ -90,69 +91,57 @@ static const char *format_of(const struct header *header)
 	return "raw";
 }
 
-static json_t *describe(int fd, const struct stat *st, struct header *header)
+static void describe(json_t *json, const struct header *header)
 {
-	json_t *json = json_object();
-	const ssize_t got = pread(fd, header->bytes, sizeof(header->bytes), 0);
+	if (header->length >= 72 && memcmp(header->bytes, "QFI\xfb", 4) == 0)
+		describe_qcow2(json, header);
+	else
+		json_object_set_new(json, "format", json_string(format_of(header)));
+}
 
-	header->length = got > 0 ? (size_t)got : 0;
+json_t *qemu_image_describe(const void *bytes, size_t length)
+{
+	struct header *header = malloc(sizeof(*header));
+	json_t *json = header ? json_object() : NULL;
+
+	if (json) {
+		header->length = length < sizeof(header->bytes) ? length : sizeof(header->bytes);
+		memcpy(header->bytes, bytes, header->length);
+		describe(json, header);
+	}
+	free(header);
+	return json;
+}
+
+static json_t *describe_file(int fd, const struct stat *st)
+{
+	unsigned char *bytes = malloc(HEADER_MAX);
+	const ssize_t got = bytes ? pread(fd, bytes, HEADER_MAX, 0) : -1;
+	json_t *json = got >= 0 ? qemu_image_describe(bytes, (size_t)got) : NULL;
+
+	free(bytes);
+	if (!json)
+		return NULL;
 	json_object_set_new(json, "device", json_boolean(S_ISBLK(st->st_mode)));
 	if (S_ISREG(st->st_mode)) {
 		json_object_set_new(json, "size", json_integer(st->st_size));
 		json_object_set_new(json, "allocated", json_integer((json_int_t)st->st_blocks * 512));
 	}
-	if (header->length >= 72 && memcmp(header->bytes, "QFI\xfb", 4) == 0)
-		describe_qcow2(json, header);
-	else
-		json_object_set_new(json, "format", json_string(format_of(header)));
 	return json;
-}
-
-/*
- * Who wrote the command line chose the path. So nothing is opened but what is a file or a block device: others may do
- * things when they are opened.
- */
-static int open_image(const struct image_file *file, struct stat *st)
-{
-	char path[64], *inside;
-	int place, fd, error;
-
-	place = asprintf(&inside, "/proc/%d/root%s", file->pid, file->path) < 0 ? -1 : open(inside, O_PATH | O_CLOEXEC);
-	if (place >= 0 || errno != ENOMEM)
-		free(inside);
-	if (place < 0)
-		place = open(file->path, O_PATH | O_CLOEXEC);
-	if (place < 0)
-		return -errno;
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", place);
-	if (fstat(place, st) < 0)
-		fd = -errno;
-	else if (!S_ISREG(st->st_mode) && !S_ISBLK(st->st_mode))
-		fd = -EINVAL;
-	else
-		fd = open(path, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-	error = errno;
-	close(place);
-	return fd == -1 ? -error : fd;
 }
 
 static ssize_t provide(void *context, char **text)
 {
-	struct header *header = malloc(sizeof(*header));
+	const struct image_file *file = context;
 	struct stat st;
+	const int fd = process_open(file->pid, file->path, &st);
 	json_t *json;
-	int fd = header ? open_image(context, &st) : -ENOMEM;
 
-	if (fd < 0) {
-		free(header);
+	if (fd < 0)
 		return fd;
-	}
-	json = describe(fd, &st, header);
-	*text = json_dumps(json, JSON_INDENT(1));
-	json_decref(json);
+	json = describe_file(fd, &st);
 	close(fd);
-	free(header);
-	return *text ? (ssize_t)strlen(*text) : -ENOMEM;
+	return json ? document_text(json, text) : -EIO;
 }
 
 /* A path that can be the name of a document. */

@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Whatever a process has as its command line, and whatever answers of QMP, headers of images, maps and threads a
- * capture has for it: reading guests ends, within bounds, and the model can be written down.
+ * capture has for it: reading guests ends, within bounds, and the model can be written down. The same bytes are an
+ * image, too.
  *
- * An input is the command line, one word a line, and then files of that machine, each after a line "@/path".
+ * An input is the command line, one word a line (of cloud-hypervisor where it begins with c, of firecracker with f),
+ * and then files of that machine, each after a line "@/path".
  */
 #include "input.h"
 
@@ -12,6 +14,7 @@
 
 #include "host/guest.h"
 #include "host/model_json.h"
+#include "host/qemu.h"
 #include "host/tree_parts.h"
 
 #define IMAGES_MAX 300
@@ -72,14 +75,19 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-	static const char processes[] = "{\"processes\":[{\"pid\":7,\"hypervisor\":\"qemu\"}]}";
+	static const char *const processes[] = {
+		"{\"processes\":[{\"pid\":7,\"hypervisor\":\"qemu\"}]}",
+		"{\"processes\":[{\"pid\":7,\"hypervisor\":\"cloud-hypervisor\"}]}",
+		"{\"processes\":[{\"pid\":7,\"hypervisor\":\"firecracker\"}]}",
+	};
+	const char *process = processes[size && data[0] == 'c' ? 1 : size && data[0] == 'f' ? 2 : 0];
 	struct tree *tree = tree_new(-1);
 	struct host_guests guests = {0};
 	const char *text = (const char *)data, *end = text + size, *mark = find_mark(text, end);
 	json_t *json;
 
 	tree->node_max = 1000;
-	add_file(tree, "/.strait/processes.json", processes, strlen(processes));
+	add_file(tree, "/.strait/processes.json", process, strlen(process));
 	add_command(tree, text, (size_t)(mark - text));
 	add_files(tree, mark, end);
 	host_guests_read(tree, &guests);
@@ -91,6 +99,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			MUST(guest->disk[k].image_count <= IMAGES_MAX);
 	}
 	json = host_guests_json(&guests);
+	MUST(json);
+	json_decref(json);
+	json = qemu_image_describe(data, size);
 	MUST(json);
 	json_decref(json);
 	tree_close(tree);
