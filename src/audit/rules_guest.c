@@ -11,7 +11,7 @@ void rule_verdict(struct audit *audit, const struct rule *rule, bool good, const
 		  const char *format, ...)
 {
 	const struct rule_case *fits = audit_case(audit, rule);
-	char why[512];
+	char why[512] = "";
 	va_list arguments;
 
 	if (good) {
@@ -19,7 +19,8 @@ void rule_verdict(struct audit *audit, const struct rule *rule, bool good, const
 		return;
 	}
 	va_start(arguments, format);
-	vsnprintf(why, sizeof(why), format ? format : "", arguments);
+	if (format)
+		vsnprintf(why, sizeof(why), format, arguments);
 	va_end(arguments);
 	audit_found(audit, rule, fits ? fits->otherwise : FINDING_NOTE, object, value,
 		    fits ? rule_expectation(audit->host->tree, fits) : NULL, *why ? "%s" : NULL, why);
