@@ -202,3 +202,35 @@ def test_a_disk_of_straitd(libvirtd, define, tool, straitd, build_dir, workdir):
         capture = tool.capture("straitd.tar.zst", uri=libvirtd.uri)
         captured = json.loads(tool.run("map", "--json", "--from", capture, NAME, "vdb"))[0]
         assert [layer["name"] for layer in captured["layers"]] == [layer["name"] for layer in path["layers"]]
+
+
+@pytest.fixture
+def bridge():
+    """A bridge with a tap, of names that nobody has; skips where they cannot be made."""
+    names = {"bridge": f"sb{os.getpid() % 100000}", "tap": f"st{os.getpid() % 100000}"}
+    commands = [f"ip link add {names['bridge']} type bridge", f"ip tuntap add dev {names['tap']} mode tap",
+                f"ip link set {names['tap']} master {names['bridge']}"]
+    try:
+        for command in commands:
+            result = subprocess.run(command.split(), capture_output=True, text=True)
+            if result.returncode:
+                pytest.skip(f"{command}: {result.stderr.strip()}")
+        yield names
+    finally:
+        for command in (f"ip tuntap del dev {names['tap']} mode tap", f"ip link del {names['bridge']}"):
+            subprocess.run(command.split(), capture_output=True)
+
+
+def test_a_tap_by_descriptor(libvirtd, define, tool, bridge):  # noqa: F811
+    """libvirt opens the tap and hands it over: the command line names a descriptor, /proc says of what."""
+    define(f"<interface type='ethernet'><target dev='{bridge['tap']}' managed='no'/><model type='virtio'/></interface>")
+    libvirtd.virsh("start", NAME, "--paused")
+    told, seen = tool.guest(uri=libvirtd.uri), tool.guest()
+    assert without_what_only_libvirt_knows(told) == without_what_only_libvirt_knows(seen)
+    nic = next(nic for nic in told["nic"] if nic["model"] == "virtio-net")
+    assert nic["interface"] == bridge["tap"] and nic["vhost"] == os.path.exists("/dev/vhost-net")
+    layers = json.loads(tool.run("map", "--json", NAME, nic["id"], uri=libvirtd.uri))[0]["layers"]
+    assert [(layer["kind"], layer["name"]) for layer in layers][2:] == [("tap", bridge["tap"]),
+                                                                        ("bridge", bridge["bridge"])]
+    capture = tool.capture("tap.tar.zst")
+    assert tool.guest("--from", capture) == seen

@@ -90,7 +90,8 @@ def test_well_tuned(tuned):
     maps = tuned()
     assert chain(maps.layers("db1", "vda")) == [
         ("device", "vda"), ("thread", "io0"), ("cache", "none"), ("image", "/dev/mapper/vg-db1"),
-        ("LVM volume", "dm-0"), ("disk", "nvme1n1"), ("controller", "0000:81:00.0"), ("interrupts", "nvme1"), ("NUMA node", "1")]
+        ("LVM volume", "dm-0"), ("disk", "nvme1n1"), ("controller", "0000:81:00.0"),
+        ("interrupts", "nvme1"), ("NUMA node", "1")]
     assert chain(maps.layers("db1", "net0")) == [
         ("device", "net0"), ("vhost-net", None), ("tap", "tap0"), ("bridge", "br0"), ("NIC", "ens1"),
         ("controller", "0000:82:00.0"), ("interrupts", "ens1"), ("NUMA node", "1")]

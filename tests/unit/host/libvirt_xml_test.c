@@ -7,7 +7,9 @@
 #include <cmocka.h>
 
 #include "host/libvirt.h"
+#include "host/libvirt_strip.h"
 #include "host/tree.h"
+#include "made.h"
 
 static int open_tree(void **state)
 {
@@ -218,11 +220,63 @@ static void test_hostile(void **state)
 	assert_null(guest.disk[0].model);
 }
 
+/* What a daemon never says, but a forged capture may. */
+static void test_hostile_lists(void **state)
+{
+	static const struct {
+		const char *list, *xml;
+		bool told; /* that something cannot be read */
+	} cases[] = {
+		{"[]", NULL, true},
+		{"{\"domains\": {}}", NULL, false},
+		{"{\"domains\": [4, {}, {\"name\": 1}, {\"name\": \"../../x\"}, {\"name\": \"\"}]}", NULL, false},
+		{"{\"domains\": [{\"name\": \"x\"}]}", NULL, true},
+		{"{\"domains\": [{\"name\": \"x\"}]}", "<domain><name>", true},
+		{"{\"error\": \"refused\", \"domains\": []}", NULL, true},
+	};
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct host_guests guests = {0};
+		struct made made;
+
+		made_begin(&made);
+		made_file(&made, "/.strait/libvirt/domains.json", cases[i].list);
+		if (cases[i].xml)
+			made_file(&made, "/.strait/libvirt/x.xml", cases[i].xml);
+		made_open(&made);
+		host_libvirt_read(made.tree, &guests);
+		assert_int_equal(guests.count, 0);
+		assert_int_equal(guests.libvirt_unreadable != NULL, cases[i].told);
+		made_close(&made);
+	}
+}
+
+/* What is nobody's business is not kept; what the model needs is. */
+static void test_strip(void **state)
+{
+	const char *xml = "<domain xmlns:q='http://libvirt.org/schemas/domain/qemu/1.0'><name>x</name><metadata>"
+			  "<n:user xmlns:n='n'>secret1</n:user><libosinfo:libosinfo xmlns:libosinfo='l'>kept1"
+			  "</libosinfo:libosinfo></metadata><os><type>hvm</type><cmdline>secret2</cmdline></os>"
+			  "<sysinfo>secret3</sysinfo><q:commandline><q:env name='A' value='secret4'/></q:commandline>"
+			  "<devices><emulator>kept2</emulator></devices></domain>";
+	char *stripped = libvirt_strip(xml);
+
+	(void)state;
+	assert_non_null(stripped);
+	assert_null(strstr(stripped, "secret"));
+	assert_non_null(strstr(stripped, "kept1"));
+	assert_non_null(strstr(stripped, "kept2"));
+	free(stripped);
+	assert_null(libvirt_strip("<domain>"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_running), cmocka_unit_test(test_memory),  cmocka_unit_test(test_cpu_and_clock),
-		cmocka_unit_test(test_devices), cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_devices), cmocka_unit_test(test_hostile), cmocka_unit_test(test_hostile_lists),
+		cmocka_unit_test(test_strip),
 	};
 
 	return cmocka_run_group_tests(tests, open_tree, close_tree);
