@@ -1,0 +1,265 @@
+# SPDX-License-Identifier: Apache-2.0
+"""strait advise: the decision list on machines made of files, and shapes that libvirt's schema and QEMU accept."""
+
+import json
+import os
+import pathlib
+import re
+import shlex
+import shutil
+import subprocess
+
+import pytest
+
+from machines import build, machine
+
+SCHEMA = "/usr/share/libvirt/schemas/domain.rng"
+
+DRIVE = "/sys/devices/pci0000:40/0000:41:00.0"
+# An NVMe drive at the node of the guest, in a group of its own, that nobody uses.
+FREE_DRIVE = {
+    f"{DRIVE}/class": "0x010802", f"{DRIVE}/vendor": "0x144d", f"{DRIVE}/device": "0xa80a", f"{DRIVE}/numa_node": "1",
+    f"{DRIVE}/iommu_group": {"link": "../../../kernel/iommu_groups/7"},
+    "/sys/bus/pci/devices/0000:41:00.0": {"link": "../../../devices/pci0000:40/0000:41:00.0"},
+    "/sys/kernel/iommu_groups/7/type": "DMA-FQ",
+    "/sys/kernel/iommu_groups/7/devices/0000:41:00.0": {"link": "../../../../devices/pci0000:40/0000:41:00.0"},
+}
+NEIGHBOUR = {
+    "/sys/devices/pci0000:40/0000:41:00.1/class": "0x020000",
+    "/sys/devices/pci0000:40/0000:41:00.1/iommu_group": {"link": "../../../kernel/iommu_groups/7"},
+    "/sys/bus/pci/devices/0000:41:00.1": {"link": "../../../devices/pci0000:40/0000:41:00.1"},
+    "/sys/kernel/iommu_groups/7/devices/0000:41:00.1": {"link": "../../../../devices/pci0000:40/0000:41:00.1"},
+}
+# What is on the drive, and where.
+NAMESPACE = {
+    f"{DRIVE}/nvme/nvme9/nvme9n1/dev": "259:0", f"{DRIVE}/nvme/nvme9/nvme9n1/size": "2048",
+    "/sys/class/block/nvme9n1": {"link": "../../devices/pci0000:40/0000:41:00.0/nvme/nvme9/nvme9n1"},
+}
+MOUNTED = NAMESPACE | {"/proc/self/mountinfo": "30 1 259:0 / /srv rw - ext4 /dev/nvme9n1 rw"}
+FUNCTIONS = {
+    "/sys/devices/pci0000:40/0000:42:00.0/class": "0x020000",
+    "/sys/devices/pci0000:40/0000:42:00.0/sriov_totalvfs": "8",
+    "/sys/devices/pci0000:40/0000:42:00.0/sriov_numvfs": "1",
+    "/sys/bus/pci/devices/0000:42:00.0": {"link": "../../../devices/pci0000:40/0000:42:00.0"},
+    "/sys/devices/pci0000:40/0000:42:10.0/class": "0x020000", "/sys/devices/pci0000:40/0000:42:10.0/numa_node": "1",
+    "/sys/devices/pci0000:40/0000:42:10.0/physfn": {"link": "../0000:42:00.0"},
+    "/sys/devices/pci0000:40/0000:42:10.0/iommu_group": {"link": "../../../kernel/iommu_groups/8"},
+    "/sys/bus/pci/devices/0000:42:10.0": {"link": "../../../devices/pci0000:40/0000:42:10.0"},
+    "/sys/kernel/iommu_groups/8/type": "DMA-FQ",
+    "/sys/kernel/iommu_groups/8/devices/0000:42:10.0": {"link": "../../../../devices/pci0000:40/0000:42:10.0"},
+}
+NO_FUNCTIONS_YET = {
+    "/sys/devices/pci0000:40/0000:42:00.0/class": "0x020000",
+    "/sys/devices/pci0000:40/0000:42:00.0/sriov_totalvfs": "8",
+    "/sys/devices/pci0000:40/0000:42:00.0/sriov_numvfs": "0",
+    "/sys/bus/pci/devices/0000:42:00.0": {"link": "../../../devices/pci0000:40/0000:42:00.0"},
+}
+DISK, NIC = "vda", "net0"
+COMMAND_LINE = "/proc/4100/cmdline"
+RAW = "driver=raw,node-name=d0,file=f0,cache.direct=on,discard=unmap"
+DEVICE = "virtio-blk-pci,id=vda,drive=d0,iothread=io0,num-queues=2"
+FILE = "driver=host_device,node-name=f0,filename=/dev/mapper/vg-db1,aio=native,cache.direct=on,discard=unmap"
+QCOW2 = RAW.replace("raw", "qcow2")
+ALL = ["--workload", "latency", "--failover"]
+
+
+def strait(build_dir, *arguments):
+    return subprocess.run([os.path.join(build_dir, "cmd", "strait", "strait"), "advise", *arguments],
+                          capture_output=True, text=True, timeout=60)
+
+
+def arguments_of_guest():
+    return list(machine("guest")[COMMAND_LINE]["arguments"])
+
+
+def command_line(*changes):
+    """The guest's, with words replaced: (old, new)."""
+    words = arguments_of_guest()
+    for old, new in changes:
+        words[words.index(old)] = new
+    return {COMMAND_LINE: {"arguments": words}}
+
+
+@pytest.fixture
+def advise(build_dir, workdir):
+    """advise(object, files, *options): the advice for the guest of the fixture machine, changed by files."""
+    def ask(name, *files, options=()):
+        directory = os.path.join(workdir, "machine")
+        shutil.rmtree(directory, ignore_errors=True)
+        os.mkdir(directory)
+        build(directory, machine("host"), machine("guest"), *files)
+        result = strait(build_dir, "--from", directory, "--json", *options, "db1", name)
+        assert result.returncode == 0, result.stderr
+        advice = json.loads(result.stdout)
+        advice["holds"] = [condition["holds"] for condition in advice["conditions"]]
+        advice["text"] = strait(build_dir, "--from", directory, *options, "db1", name).stdout
+        assert advice["text"].startswith(f"db1 {name}: {advice['answer']}\n")
+        return advice
+    return ask
+
+
+def test_what_is_right_stays(advise):
+    for name in (DISK, NIC):
+        advice = advise(name)
+        assert (advice["answer"], advice["in-its-way"]) == ("virtio", []), advice
+        assert "leave it" in advice["sentence"] and advice["workload"] == "unknown"
+        assert "It would be passthrough if all of this were so, too" in advice["text"]
+
+
+@pytest.mark.parametrize("name, files, address", [(DISK, FREE_DRIVE, "0000:41:00.0"),
+                                                  (DISK, FREE_DRIVE | NAMESPACE, "0000:41:00.0"),
+                                                  (NIC, FUNCTIONS, "0000:42:10.0")])
+def test_passthrough_if_all_holds(advise, name, files, address):
+    advice = advise(name, files, options=ALL)
+    assert advice["answer"] == "passthrough" and advice["holds"] == [True] * 6, advice["conditions"]
+    assert address in advice["sentence"] and "live migration" in advice["costs"]
+    assert advice["qemu"] == f"-device vfio-pci,host={address}\n"
+    assert re.search(r"domain='0x0000' bus='0x4[12]' slot='0x(00|10)' function='0x0'", advice["libvirt"])
+    assert "at the node of its vCPUs" in advice["text"]
+
+
+@pytest.mark.parametrize("name, files, options, condition, evidence", [
+    (DISK, FREE_DRIVE, ["--failover"], 0, "not known"),
+    (DISK, FREE_DRIVE, ["--failover", "--workload", "throughput"], 0, "--workload says throughput"),
+    (DISK, {}, ALL, 1, "no NVMe drive|not known"),
+    (DISK, FREE_DRIVE | MOUNTED, ALL, 1, "nvme9n1 is mounted at /srv"),
+    (DISK, FREE_DRIVE, [*ALL, "--needs", "migration"], 2, "names migration"),
+    (DISK, FREE_DRIVE, [*ALL, "--needs", "limits,snapshots"], 3, "names snapshots limits"),
+    (DISK, FREE_DRIVE | NEIGHBOUR, ALL, 4, "0000:41:00.1"),
+    (DISK, FREE_DRIVE | {f"{DRIVE}/iommu_group": None}, ALL, 4, "in no IOMMU group"),
+    (DISK, FREE_DRIVE, ["--workload", "database"], 5, "nobody can read that"),
+    (NIC, NO_FUNCTIONS_YET, ALL, 1, "no virtual functions have been made"),
+])
+def test_one_thing_missing_and_it_is_not(advise, name, files, options, condition, evidence):
+    """Each condition is asked for by itself, and says what would change it."""
+    advice = advise(name, files, options=options)
+    assert advice["answer"] != "passthrough"
+    failing = advice["conditions"][condition]
+    assert failing["holds"] is not True and re.search(evidence, failing["evidence"]), failing
+    assert failing["change"] in advice["text"]
+
+
+def test_a_function_that_another_guest_has_is_taken(advise):
+    words = [arguments_of_guest()[0], "-name", "b", "-device", "vfio-pci,host=42:10.0"]
+    advice = advise(NIC, FUNCTIONS, {"/proc/1001/cmdline": {"arguments": words}, "/proc/1001/comm": "qemu-system-x86"},
+                    options=ALL)
+    assert advice["answer"] == "virtio" and "guests have all 1" in advice["conditions"][1]["evidence"]
+
+
+@pytest.mark.parametrize("name, change, rule", [
+    (DISK, (DEVICE, "ide-hd,id=vda,drive=d0"), "guest.disk.bus"),
+    (NIC, ("virtio-net-pci,id=net0,netdev=n0,mq=on", "e1000,id=net0,netdev=n0"), "guest.nic.model"),
+])
+def test_what_is_emulated_becomes_virtio(advise, name, change, rule):
+    advice = advise(name, command_line(change))
+    assert advice["answer"] == "virtio" and "instead of" in advice["sentence"]
+    assert rule in [layer["rule"] for layer in advice["in-its-way"]]
+    assert "virtio" in advice["libvirt"] and "virtio-" in advice["qemu"]
+
+
+@pytest.mark.parametrize("old, new, rule", [
+    (DEVICE, DEVICE.replace(",iothread=io0", ""), "guest.disk.iothread"),
+    (DEVICE, DEVICE.replace("num-queues=2", "num-queues=1"), "guest.disk.queues"),
+    (RAW, QCOW2, "guest.image.format"),
+    (FILE, FILE.replace("native", "threads"), "guest.disk.aio"),
+], ids=["iothread", "queues", "format", "aio"])
+def test_what_is_in_the_way_goes_first(advise, old, new, rule):
+    """Neither: virtio stays, and the layer by accident goes."""
+    advice = advise(DISK, command_line((old, new)), options=["--workload", "database"])
+    assert advice["answer"] == "neither"
+    assert [layer["rule"] for layer in advice["in-its-way"]] == [rule]
+    assert "iothread='1'" in advice["libvirt"] and "num-queues=2" in advice["qemu"]
+
+
+def test_who_needs_snapshots_keeps_qcow2(advise):
+    change = command_line((RAW, QCOW2))
+    assert "type='raw'" in advise(DISK, change, options=["--workload", "database"])["libvirt"]
+    kept = advise(DISK, change, options=["--workload", "database", "--needs", "snapshots"])
+    assert "type='qcow2'" in kept["libvirt"] and "driver=qcow2" in kept["qemu"]
+
+
+COUNTED = [
+    ({"rd_operations": 9, "wr_operations": 9}, "unknown"),
+    ({"rd_operations": 50000, "wr_operations": 50000, "flush_operations": 40000,
+      "rd_bytes": 4 << 26, "wr_bytes": 4 << 26},
+     "latency"),
+    ({"rd_operations": 5000, "wr_operations": 5000, "rd_bytes": 5000 << 20, "wr_bytes": 5000 << 20}, "throughput"),
+    ({"rd_operations": 5000, "wr_operations": 5000, "rd_bytes": 5000 << 13, "wr_bytes": 5000 << 13}, "general"),
+    ({"rd_operations": "many", "wr_operations": -1, "wr_bytes": None}, "unknown"),
+]
+
+
+@pytest.mark.parametrize("stats, workload", COUNTED)
+def test_the_workload_by_what_qemu_counted(advise, stats, workload):
+    words = [*arguments_of_guest(), "-qmp", "unix:/run/db1.qmp,server=on,wait=off"]
+    answer = [{"device": "", "qdev": "/machine/peripheral/another"}, 7,
+              {"device": "", "qdev": "/machine/peripheral/vda/virtio-backend", "stats": stats}]
+    advice = advise(DISK, {COMMAND_LINE: {"arguments": words},
+                           "/.strait/qmp/4100/query-blockstats.json": json.dumps(answer)})
+    assert advice["workload"] == workload and "QEMU counted" in advice["workload-evidence"]
+
+
+def test_hostile_names_are_quoted(advise):
+    odd = "/dev/vg0/a,b'<&\\\"$(id)"
+    image = {"driver": "host_device", "filename": odd, "node-name": "f0", "aio": "native", "cache": {"direct": True}}
+    change = command_line((FILE, json.dumps(image)))
+    advice = advise(DISK, change)
+    assert "<source dev='/dev/vg0/a,b&apos;&lt;&amp;\\&quot;$(id)'/>" in advice["libvirt"]
+    words = shlex.split(advice["qemu"])
+    assert any(f"filename={odd.replace(',', ',,')}," in word for word in words), words
+
+
+@pytest.mark.parametrize("arguments, complaint, code", [
+    (["db1"], "expected", 2),
+    (["--needs", "sleep", "db1", "0"], "--needs=sleep: expected some of migration", 2),
+    (["--workload", "sleep", "db1", "0"], "--workload=sleep: expected general", 2),
+    (["none", "0"], "none: ", 3),
+    (["db1", "vdx"], "vdx: the guest has no such disk or NIC: expected vda, vdb, net0", 3),
+])
+def test_usage(build_dir, workdir, arguments, complaint, code):
+    build(workdir, machine("host"), machine("guest"))
+    result = strait(build_dir, "--from", workdir, *arguments)
+    assert result.returncode == code and complaint in result.stderr and result.stdout == ""
+
+
+SHAPES = {
+    "disk": (DISK, [], []),
+    "hot disk": (DISK, [], ["--workload", "latency"]),
+    "scsi disk": (DISK, [(DEVICE, "scsi-hd,id=vda,drive=d0,bus=s.0")], []),
+    "qcow2": (DISK, [(RAW, QCOW2)], ["--needs", "snapshots"]),
+    "straitd's": ("vdb", [], []),
+    "nic": (NIC, [], []),
+    "passed drive": (DISK, [], ALL),
+    "passed function": (NIC, [], ALL),
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_libvirt_knows_the_shape(advise, tmp_path, shape):
+    if not shutil.which("xmllint") or not os.path.exists(SCHEMA):
+        pytest.skip("xmllint or libvirt's schema is not installed")
+    name, changes, options = SHAPES[shape]
+    xml = advise(name, FREE_DRIVE | FUNCTIONS, command_line(*changes), options=options)["libvirt"]
+    outside = re.sub(r"(<iothreads>.*?</iothreads>|<memoryBacking>.*?</memoryBacking>)\n", "", xml, flags=re.DOTALL)
+    (tmp_path / "domain.xml").write_text(
+        f"<domain type='kvm'><name>a</name><memory>1048576</memory>{xml[:len(xml) - len(outside)]}<vcpu>2</vcpu>"
+        f"<os><type>hvm</type></os><devices>{outside}</devices></domain>")
+    result = subprocess.run(["xmllint", "--noout", "--relaxng", SCHEMA, tmp_path / "domain.xml"], capture_output=True,
+                            text=True, check=False)
+    assert result.returncode == 0, result.stderr + xml
+
+
+@pytest.mark.parametrize("shape", ["disk", "scsi disk", "qcow2"])
+def test_qemu_takes_the_options(advise, workdir, shape):
+    """A real QEMU opens the image with them; a file stands in for the block device."""
+    name, changes, options = SHAPES[shape]
+    options_text = advise(name, command_line(*changes), options=options)["qemu"]
+    image = pathlib.Path(workdir) / "image"
+    subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2" if shape == "qcow2" else "raw", image, "8M"], check=True)
+    words = [word.replace("/dev/mapper/vg-db1", str(image)).replace("driver=host_device", "driver=file")
+             for word in shlex.split(options_text)]
+    result = subprocess.run(["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-smp", "2", "-nodefaults", "-S",
+                             "-display", "none", "-monitor", "stdio", *words], input="info block\nquit\n",
+                            capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0 and result.stderr == "", result.stderr
+    assert str(image) in result.stdout
