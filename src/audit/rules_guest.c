@@ -22,12 +22,6 @@ void rule_verdict(struct audit *audit, const struct rule *rule, bool good, const
 	if (format)
 		vsnprintf(why, sizeof(why), format, arguments);
 	va_end(arguments);
-	why[0] = '\0';
-	if (format) {
-		va_start(arguments, format);
-		vsnprintf(why, sizeof(why), format, arguments);
-		va_end(arguments);
-	}
 	audit_found(audit, rule, fits ? fits->otherwise : FINDING_NOTE, object, value,
 		    fits ? rule_expectation(audit->host->tree, fits) : NULL, *why ? "%s" : NULL, why);
 }
