@@ -7,6 +7,7 @@
  * An input is the command line, one word a line (of cloud-hypervisor where it begins with c, of firecracker with f),
  * and then files of that machine, each after a line "@/path".
  */
+#include "files.h"
 #include "input.h"
 
 #include <stdlib.h>
@@ -19,15 +20,6 @@
 
 #define IMAGES_MAX 300
 
-static void add_file(struct tree *tree, const char *path, const char *text, size_t length)
-{
-	struct node *node;
-
-	/* one that is a directory already, or has no place, is left out, as a capture does */
-	if (node_make(tree, path, &node) == 0 && node->kind == NODE_ABSENT)
-		node_fill(tree, node, NODE_FILE, text, length);
-}
-
 static void add_command(struct tree *tree, const char *text, size_t length)
 {
 	char *words = malloc(length + 1);
@@ -37,32 +29,8 @@ static void add_command(struct tree *tree, const char *text, size_t length)
 	words[length] = '\0';
 	for (size_t i = 0; i < length; i++)
 		words[i] = words[i] == '\n' ? '\0' : words[i];
-	add_file(tree, "/proc/7/cmdline", words, length + 1);
+	files_add(tree, "/proc/7/cmdline", words, length + 1);
 	free(words);
-}
-
-/* The next line that begins with "@/", or the end. */
-static const char *find_mark(const char *at, const char *end)
-{
-	while (at < end && !(end - at > 3 && memcmp(at, "\n@/", 3) == 0))
-		at++;
-	return at;
-}
-
-static void add_files(struct tree *tree, const char *text, const char *end)
-{
-	while (text < end) {
-		const char *path = text + 2, *line = memchr(path, '\n', (size_t)(end - path)), *next;
-		char name[256];
-
-		if (!line || (size_t)(line - path) >= sizeof(name))
-			return;
-		memcpy(name, path, (size_t)(line - path));
-		name[line - path] = '\0';
-		next = find_mark(line, end);
-		add_file(tree, name, line + 1, next > line ? (size_t)(next - line - 1) : 0);
-		text = next;
-	}
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
@@ -83,13 +51,13 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	const char *process = processes[size && data[0] == 'c' ? 1 : size && data[0] == 'f' ? 2 : 0];
 	struct tree *tree = tree_new(-1);
 	struct host_guests guests = {0};
-	const char *text = (const char *)data, *end = text + size, *mark = find_mark(text, end);
+	const char *text = (const char *)data, *end = text + size, *mark = files_find(text, end);
 	json_t *json;
 
 	tree->node_max = 1000;
-	add_file(tree, "/.strait/processes.json", process, strlen(process));
+	files_add(tree, "/.strait/processes.json", process, strlen(process));
 	add_command(tree, text, (size_t)(mark - text));
-	add_files(tree, mark, end);
+	files_add_all(tree, mark, end);
 	host_guests_read(tree, &guests);
 	for (unsigned i = 0; i < guests.count; i++) {
 		const struct guest *guest = &guests.guest[i];
