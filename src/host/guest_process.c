@@ -10,7 +10,7 @@
 /* One mapping of numa_maps (Documentation/filesystems/proc.rst): "7f0000000000 bind:1 file=... anon=5 N0=5
  * kernelpagesize_kB=4" */
 struct mapping {
-	bool of_guest, huge;
+	bool of_guest, huge, anonymous;
 	uint64_t page; /* bytes */
 	uint64_t pages[64];
 };
@@ -34,7 +34,7 @@ static void read_word(const struct guest *guest, const char *word, struct mappin
 	unsigned long node;
 
 	if (strncmp(word, "anon=", 5) == 0)
-		mapping->of_guest = true;
+		mapping->anonymous = true;
 	else if (strncmp(word, "file=", 5) == 0)
 		mapping->of_guest |= is_guest_file(guest, word + 5);
 	else if (strcmp(word, "huge") == 0)
@@ -48,16 +48,25 @@ static void read_word(const struct guest *guest, const char *word, struct mappin
 	}
 }
 
-static void add_mapping(const struct guest *guest, char *line, uint64_t bytes[64], uint64_t *huge)
+/* Where memory is, by node. */
+struct places {
+	uint64_t of_guest[64], anonymous[64]; /* bytes */
+	uint64_t huge;
+};
+
+static void add_mapping(const struct guest *guest, char *line, struct places *places)
 {
 	struct mapping mapping = {.page = 4096};
 	char *rest;
 
 	for (char *word = strtok_r(line, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
 		read_word(guest, word, &mapping);
-	for (unsigned i = 0; i < 64 && mapping.of_guest; i++) {
-		bytes[i] += mapping.pages[i] * mapping.page;
-		*huge += mapping.huge ? mapping.pages[i] * mapping.page : 0;
+	for (unsigned i = 0; i < 64; i++) {
+		const uint64_t bytes = mapping.pages[i] * mapping.page;
+
+		places->of_guest[i] += mapping.of_guest ? bytes : 0;
+		places->anonymous[i] += mapping.anonymous && !mapping.of_guest ? bytes : 0;
+		places->huge += mapping.huge ? bytes : 0;
 	}
 }
 
@@ -72,14 +81,24 @@ static uint64_t read_transparent(struct tree *tree, int pid)
 	return at ? 1024 * strtoull(at + strlen("\nAnonHugePages:"), NULL, 10) : 0;
 }
 
+static uint64_t sum(const uint64_t bytes[64])
+{
+	uint64_t all = 0;
+
+	for (unsigned i = 0; i < 64; i++)
+		all += bytes[i];
+	return all;
+}
+
 /*
- * The guest's own memory cannot be told from QEMU's, which is anonymous as well but small: programs and libraries are
- * not counted.
+ * Memory that is a file's or on huge pages is the guest's. Without such a guest's cannot be told from QEMU's own, which
+ * is anonymous as well but small: programs and libraries are not counted.
  */
 void guest_places_read(struct tree *tree, struct guest *guest)
 {
 	struct guest_memory *memory = &guest->memory;
-	uint64_t bytes[64] = {0}, huge = 0;
+	struct places places = {.huge = 0};
+	const uint64_t *bytes = places.of_guest;
 	const char *text;
 	char *rest;
 
@@ -89,14 +108,18 @@ void guest_places_read(struct tree *tree, struct guest *guest)
 	}
 	for (char *line = strtok_r(tree_format(tree, "%s", text), "\n", &rest); line;
 	     line = strtok_r(NULL, "\n", &rest))
-		add_mapping(guest, line, bytes, &huge);
+		add_mapping(guest, line, &places);
+	if (sum(places.of_guest) < memory->size / 2) {
+		for (unsigned i = 0; i < 64; i++)
+			places.of_guest[i] += places.anonymous[i];
+	}
 	for (unsigned i = 0; i < 64; i++) {
 		if (!bytes[i])
 			continue;
 		memory->place = array_grow(tree, memory->place, memory->place_count, sizeof(*memory->place));
 		memory->place[memory->place_count++] = (struct guest_memory_place){.node = i, .bytes = bytes[i]};
 	}
-	memory->huge_bytes = huge + read_transparent(tree, guest->pid);
+	memory->huge_bytes = places.huge + read_transparent(tree, guest->pid);
 }
 
 /* "0::/machine.slice/x.scope" of version 2, else that of the first controller. */
