@@ -4,7 +4,7 @@
 import os
 from dataclasses import dataclass
 
-from guest import Guest
+from guest import Guest, GuestError
 from guest.guest import KERNEL_OPTIONS
 
 _MIB = 1 << 20
@@ -12,14 +12,15 @@ _MIB = 1 << 20
 
 @dataclass
 class Shape:
-    """What a lab has. memory: MiB of a node; cpus: of a node; kernel: more of the kernel's command line."""
+    """What a lab has. memory: MiB of a node; cpus: of a node, a power of two, or QEMU loses interrupts between them;
+    kernel: more of the kernel's command line."""
     nodes: int = 2
     cpus: int = 4
     memory: int = 1024
     iommu: bool = True
     kvm: bool = True
     nvme: bool = True
-    kernel: str = "intel_iommu=on iommu=pt"
+    kernel: str = "intel_iommu=on"
 
 
 LARGE = Shape()
@@ -31,7 +32,7 @@ class LabMachine(Guest):
     """A Guest whose guest is a host. Its disks are /dev/nvme0n1 and n2, or /dev/sda and sdb. terminal: a socket with its
     console, where somebody may log in."""
 
-    def __init__(self, image, directory, shape=LARGE, boot_timeout=300):
+    def __init__(self, image, directory, shape=LARGE, boot_timeout=90):
         self.shape = shape
         self.terminal = os.path.join(directory, "terminal")
         os.makedirs(directory, exist_ok=True)
@@ -48,7 +49,8 @@ class LabMachine(Guest):
         for option in ("-object", "-numa", "-m", "-smp", "-serial", "-cpu", "-accel", "-append"):
             at = argv.index(option)
             del argv[at:at + 2]
-        argv += ["-m", f"{shape.memory * shape.nodes}M", "-accel", "tcg,thread=multi",
+        # one thread for all CPUs: on a busy machine several would wait for each other, some minutes for a boot
+        argv += ["-m", f"{shape.memory * shape.nodes}M", "-accel", "tcg,thread=single",
                  "-smp", f"{shape.cpus * shape.nodes},sockets={shape.nodes},cores={shape.cpus},threads=1",
                  "-cpu", "max" if shape.kvm else "max,-svm,-vmx",
                  "-chardev", f"socket,id=terminal,path={self.terminal},server=on,wait=off,logfile={self.console}",

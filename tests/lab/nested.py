@@ -5,7 +5,9 @@ A boot sector runs in a second where a kernel takes a minute in two layers of em
 idle, be busy, leave the guest all the time, or read its disk for ever."""
 
 import shlex
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
+
+MODULES = "/usr/lib/x86_64-linux-gnu/qemu"  # where recipe.LAB has them
 
 # real mode code, at 0x7c00 with the disk's number in dl
 IDLE = bytes.fromhex("fb f4 eb fd")                 # sti; hlt; jmp $-1
@@ -25,7 +27,7 @@ def boot_sector(code):
     return code + bytes(510 - len(code)) + b"\x55\xaa"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Pinning:
     """CPUs of the host: one for each vCPU, those of the I/O thread, and those of QEMU's other threads."""
     vcpus: tuple = ("1", "2")
@@ -33,9 +35,9 @@ class Pinning:
     emulator: str = "0"
 
 
-@dataclass
+@dataclass(frozen=True)
 class Nested:
-    """A guest. As it stands it is one that is done right, on node 0 of the lab; faults change a field."""
+    """A guest. As it stands it is one that is done right, on node 0 of the lab, whose CPUs are 0 to 3; faults change a field."""
     name: str = "good"
     code: bytes = READS
     accelerator: str = "kvm"
@@ -52,7 +54,7 @@ class Nested:
     netdev: str = "tap,id=net,ifname={name},script=no,downscript=no,vhost=on,queues=2"
     nic: str = "virtio-net-pci,id=eth,netdev=net,mq=on,vectors=6,romfile="
     more: tuple = ()
-    pinning: Pinning = field(default_factory=Pinning)
+    pinning: Pinning = Pinning()
 
     def but(self, **changes):
         return replace(self, **changes)
@@ -63,7 +65,9 @@ class Nested:
 
     def command(self):
         kind, how = self.backend
-        argv = ["qemu-system-x86_64", "-L", "/usr/share/seabios", "-L", "/usr/share/qemu", "-nodefaults",
+        # from its beginning where its main loop is to be, as libvirt does it, so that its memory is there, too
+        pinned = ["taskset", "-c", self.pinning.emulator] if self.pinning else []
+        argv = [*pinned, "env", f"QEMU_MODULE_DIR={MODULES}", "qemu-system-x86_64", "-L", "/usr/share/seabios", "-L", "/usr/share/qemu", "-nodefaults",
                 "-no-user-config", "-display", "none", "-name", f"guest={self.name},debug-threads=on",
                 "-machine", f"{self.machine},accel={self.accelerator},memory-backend=ram", "-cpu", self.cpu,
                 "-smp", self.smp, "-m", f"{self.memory}M",

@@ -9,8 +9,9 @@ import tempfile
 from guest import GuestError, build_image
 from guest.image import Image, Recipe, add_program, pack
 
+from .nested import MODULES
+
 FILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "files")
-_MODULES = "/usr/lib/x86_64-linux-gnu/qemu"
 LAB = Recipe(
     name="lab",
     modules=("virtio_pci", "virtio_blk", "virtio_console", "virtio_net", "virtio_scsi", "kvm", "kvm_amd", "vhost_net",
@@ -20,7 +21,7 @@ LAB = Recipe(
     links={"mkfs.ext4": "mke2fs"},
     files=FILES,
     data=("/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/kvmvapic.bin", "/usr/share/qemu/linuxboot_dma.bin",
-          f"{_MODULES}/accel-tcg-x86_64.so"))
+          f"{MODULES}/accel-tcg-x86_64.so"))
 
 
 def build_lab(cache, build_dir, directory, progress=lambda text: None):

@@ -16,7 +16,7 @@ def test_has_two_nodes_an_iommu_and_kvm(machine):
 
 
 def test_has_virtual_functions(machine):
-    machine.run(f"echo 2 >{NVME}/sriov_numvfs")
+    machine.run(f"echo 0 >{NVME}/sriov_drivers_autoprobe; echo 2 >{NVME}/sriov_numvfs")
     try:
         assert machine.run(f"ls -d {NVME}/virtfn*").split() == [f"{NVME}/virtfn0", f"{NVME}/virtfn1"]
     finally:
@@ -24,7 +24,7 @@ def test_has_virtual_functions(machine):
 
 
 def test_runs_guests_that_read(machine):
-    machine.run("echo 96 >/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages")
+    machine.run("echo 48 >/sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages")
     write_boot_sector(machine, "/dev/nvme0n1", READS)
     guest = RunningNested(machine, Nested())
     try:

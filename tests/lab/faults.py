@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What can be wrong with a host and its guests, put in for real and taken out again."""
+
+from dataclasses import dataclass
+
+from .nested import Nested, Pinning
+
+NVME = "/sys/bus/pci/devices/0000:41:00.0"
+GUEST_HUGEPAGES = "/sys/devices/system/node/node{}/hugepages/hugepages-2048kB/nr_hugepages"
+QUEUE = "/sys/block/nvme0n1/queue"
+IMAGES = "/srv"
+
+# What makes the lab a host that nothing is to be said against, before the guest starts
+TUNE = f"""
+    echo 48 >{GUEST_HUGEPAGES.format(0)}
+    echo madvise >/sys/kernel/mm/transparent_hugepage/enabled
+    echo 0 >/sys/kernel/mm/ksm/run
+    echo 0 >/sys/kernel/mm/ksm/merge_across_nodes
+    echo 0 >/proc/sys/kernel/numa_balancing
+    echo 10 >/proc/sys/vm/swappiness
+    echo 5 >/proc/sys/vm/dirty_background_ratio
+    echo 20 >/proc/sys/vm/dirty_ratio
+    echo f9 >/sys/devices/virtual/workqueue/cpumask
+    echo 0 >{NVME}/sriov_drivers_autoprobe
+    mkdir -p {IMAGES}
+    mkfs.ext4 -q -F /dev/nvme0n2 && mount /dev/nvme0n2 {IMAGES}
+    """
+
+GOOD = Nested()
+
+
+@dataclass(frozen=True)
+class Fault:
+    """rules: those that must tell of it; also: those that may, because they follow from it. guest: the guest that has it,
+    or the good one while put has been run in the lab. profile: of the audit."""
+    name: str
+    rules: tuple
+    guest: Nested = GOOD
+    put: str = ""
+    undo: str = ""
+    profile: str = "database"
+    also: tuple = ()
+
+
+def _file(name, path, value):
+    """A setting: remembered, changed and put back."""
+    return {"put": f"cat {path} | sed 's/.*\\[\\(.*\\)\\].*/\\1/' >/run/before.{name}; echo {value} >{path}",
+            "undo": f"cat /run/before.{name} >{path}"}
+
+
+def _drive(text):
+    return ("-drive", f"if=none,id=disk,{text}")
+
+
+def _unbind(address):
+    device = f"/sys/bus/pci/devices/{address}"
+    return (f"echo vfio-pci >{device}/driver_override; [ ! -e {device}/driver ] || echo {address} >{device}/driver/unbind\n"
+            f"echo {address} >/sys/bus/pci/drivers_probe; readlink {device}/driver | grep -q vfio")
+
+
+def _rebind(address):
+    device = f"/sys/bus/pci/devices/{address}"
+    return (f"echo {address} >{device}/driver/unbind; echo >{device}/driver_override\n"
+            f"echo {address} >/sys/bus/pci/drivers_probe")
+
+
+NODE1 = Pinning(vcpus=("5", "6"), iothread="7", emulator="4")
+ON_NODE1 = ("memory-backend-memfd", "hugetlb=on,hugetlbsize=2M,prealloc=on,share=on,host-nodes=1,policy=bind")
+RAW = "format=raw,file=/dev/nvme0n1"
+VFIO = "vfio-pci,id=passed,host={}"
+
+HOST = [
+    Fault("scheduler", ("host.block.scheduler",), **_file("scheduler", f"{QUEUE}/scheduler", "mq-deadline")),
+    Fault("ksm", ("host.ksm.run",), **_file("ksm", "/sys/kernel/mm/ksm/run", "1")),
+    Fault("thp", ("host.thp.enabled",), **_file("thp", "/sys/kernel/mm/transparent_hugepage/enabled", "always")),
+    Fault("thp-defrag", ("host.thp.defrag",), **_file("defrag", "/sys/kernel/mm/transparent_hugepage/defrag", "always")),
+    Fault("numa-balancing", ("host.numa.balancing",), **_file("balance", "/proc/sys/kernel/numa_balancing", "1")),
+    Fault("swappiness", ("host.memory.swappiness",), **_file("swappiness", "/proc/sys/vm/swappiness", "60")),
+    Fault("dirty-background", ("host.writeback.background",),
+          **_file("background", "/proc/sys/vm/dirty_background_ratio", "15")),
+    Fault("dirty-limit", ("host.writeback.limit",), **_file("limit", "/proc/sys/vm/dirty_ratio", "60")),
+    Fault("clock", ("host.cpu.clocksource",),
+          **_file("clock", "/sys/devices/system/clocksource/clocksource0/current_clocksource", "acpi_pm")),
+    Fault("virtual-functions", ("host.sriov.functions",), put=f"echo 4 >{NVME}/sriov_numvfs",
+          undo=f"echo 0 >{NVME}/sriov_numvfs"),
+]
+
+GUEST = [
+    Fault("unpinned", ("guest.cpu.pinned",), GOOD.but(pinning=None), also=("guest.cpu.node", "guest.memory.bound")),
+    Fault("split", ("guest.cpu.node",), GOOD.but(pinning=Pinning(vcpus=("2", "5"))),
+          also=("guest.memory.place", "guest.memory.bound")),
+    Fault("same-cpu", ("guest.cpu.shared",), GOOD.but(pinning=Pinning(vcpus=("2", "2")))),
+    Fault("iothread-on-vcpu", ("guest.thread.iothread",), GOOD.but(pinning=Pinning(iothread="1"))),
+    Fault("emulator-on-vcpu", ("guest.thread.emulator",), GOOD.but(pinning=Pinning(emulator="2"))),
+    Fault("small-pages", ("guest.memory.hugepages",),
+          GOOD.but(backend=("memory-backend-ram", "prealloc=on,host-nodes=0,policy=bind")), profile="low-latency"),
+    Fault("far-memory", ("guest.memory.place",), GOOD.but(backend=ON_NODE1), also=("guest.memory.bound",),
+          put=f"echo 48 >{GUEST_HUGEPAGES.format(1)}", undo=f"echo 0 >{GUEST_HUGEPAGES.format(1)}"),
+    Fault("not-preallocated", ("guest.memory.prealloc",),
+          GOOD.but(backend=("memory-backend-memfd", "hugetlb=on,hugetlbsize=2M,share=on,host-nodes=0,policy=bind"))),
+    Fault("not-bound", ("guest.memory.bound",),
+          GOOD.but(backend=("memory-backend-memfd", "hugetlb=on,hugetlbsize=2M,prealloc=on,share=on"))),
+    Fault("balloon", ("guest.memory.balloon",), GOOD.but(more=("-device", "virtio-balloon-pci")),
+          profile="low-latency"),
+    Fault("cpu-model", ("guest.cpu.model",), GOOD.but(cpu="qemu64")),
+    Fault("emulated", ("guest.accelerator",), GOOD.but(accelerator="tcg", cpu="max"), also=("guest.cpu.model",)),
+    Fault("more-vcpus", ("guest.cpu.count",), GOOD.but(smp="9", pinning=None),
+          also=("guest.cpu.pinned", "guest.cpu.node", "guest.disk.queues", "guest.memory.bound")),
+    Fault("cache-unsafe", ("guest.disk.cache",), GOOD.but(drive=_drive(f"{RAW},cache=unsafe,discard=unmap")),
+          also=("guest.disk.aio",)),
+    Fault("cache-writeback", ("guest.disk.cache",), GOOD.but(drive=_drive(f"{RAW},cache=writeback,discard=unmap")),
+          also=("guest.disk.aio",)),
+    Fault("aio-threads", ("guest.disk.aio",), GOOD.but(drive=_drive(f"{RAW},cache=none,aio=threads,discard=unmap"))),
+    Fault("no-iothread", ("guest.disk.iothread",),
+          GOOD.but(iothread=False, disk="virtio-blk-pci,id=vda,drive=disk,num-queues=2")),
+    Fault("one-queue", ("guest.disk.queues",),
+          GOOD.but(disk="virtio-blk-pci,id=vda,drive=disk,num-queues=1,iothread=io,bootindex=0")),
+    Fault("ide", ("guest.disk.bus",), GOOD.but(iothread=False, disk="ide-hd,id=vda,drive=disk,bootindex=0")),
+    Fault("no-polling", ("guest.iothread.poll",),
+          GOOD.but(iothread=False, more=("-object", "iothread,id=io,poll-max-ns=0")), profile="low-latency"),
+    Fault("chain", ("guest.image.chain",),
+          GOOD.but(drive=_drive(f"format=qcow2,file={IMAGES}/top.qcow2,cache=none,aio=native,discard=unmap")),
+          also=("guest.image.format", "guest.image.layers", "guest.image.file-system",
+                "guest.image.tables"),
+          put=f"""cd {IMAGES}; dd if=/dev/nvme0n1 of=base.raw bs=1M count=8 2>/dev/null
+              qemu-img create -q -f qcow2 -b base.raw -F raw one.qcow2
+              qemu-img create -q -f qcow2 -b one.qcow2 -F qcow2 two.qcow2
+              qemu-img create -q -f qcow2 -b two.qcow2 -F qcow2 top.qcow2""",
+          undo=f"rm {IMAGES}/*.qcow2 {IMAGES}/base.raw"),
+    Fault("e1000", ("guest.nic.model",), GOOD.but(netdev="tap,id=net,ifname={name},script=no,downscript=no",
+                                                 nic="e1000,id=eth,netdev=net,romfile=")),
+    Fault("user-network", ("guest.nic.backend",), GOOD.but(netdev="user,id=net,restrict=on",
+                                                          nic="virtio-net-pci,id=eth,netdev=net,romfile=")),
+    Fault("no-vhost", ("guest.nic.vhost",),
+          GOOD.but(netdev="tap,id=net,ifname={name},script=no,downscript=no,vhost=off,queues=2")),
+    Fault("one-nic-queue", ("guest.nic.queues",),
+          GOOD.but(netdev="tap,id=net,ifname={name},script=no,downscript=no,vhost=on",
+                   nic="virtio-net-pci,id=eth,netdev=net,romfile=")),
+    Fault("far-function", ("guest.hostdev.near",),
+          GOOD.but(backend=ON_NODE1, pinning=NODE1, more=("-device", VFIO.format("0000:41:00.1"))),
+          put=f"echo 48 >{GUEST_HUGEPAGES.format(1)}; echo 1 >{NVME}/sriov_numvfs\n" + _unbind("0000:41:00.1"),
+          undo=f"echo 0 >{NVME}/sriov_numvfs; echo 0 >{GUEST_HUGEPAGES.format(1)}", also=("guest.disk.near",)),
+    Fault("shared-group", ("guest.hostdev.group",), GOOD.but(more=("-device", VFIO.format("0000:01:02.0"))),
+          put="echo 0000:01:01.0 >/sys/bus/pci/devices/0000:01:01.0/driver/unbind\n" + _unbind("0000:01:02.0"),
+          undo=_rebind("0000:01:02.0") + "\necho 0000:01:01.0 >/sys/bus/pci/drivers_probe",
+          also=("guest.hostdev.near", "guest.hostdev.interrupts")),
+]
+
+# What can be seen for a minute after it is gone
+LINGERING = [
+    Fault("swap", ("host.memory.swap",), also=("host.pressure",),
+          # swapped out by a limit of a control group's, since the machine has memory enough
+          put=f"""dd if=/dev/zero of={IMAGES}/swap bs=1M count=160 2>/dev/null; mkswap {IMAGES}/swap >/dev/null
+              chmod 600 {IMAGES}/swap; swapon {IMAGES}/swap
+              echo +memory >/sys/fs/cgroup/cgroup.subtree_control; mkdir /sys/fs/cgroup/small
+              echo 16M >/sys/fs/cgroup/small/memory.high
+              (echo 0 >/sys/fs/cgroup/small/cgroup.procs; dd if=/dev/urandom of=/dev/shm/swapped bs=1M count=120 2>/dev/null)
+              awk '/SwapFree/ {{free = $2}} /SwapTotal/ {{total = $2}} END {{exit total - free < 81920}}' /proc/meminfo""",
+          undo=f"rm /dev/shm/swapped; rmdir /sys/fs/cgroup/small; swapoff {IMAGES}/swap; rm {IMAGES}/swap"),
+]
+
+ALL = HOST + GUEST
