@@ -56,7 +56,8 @@ const struct guest_nic *guest_nic_find(const struct guest *guest, const char *wo
 	const long number = number_of(word);
 
 	for (unsigned i = 0; i < guest->nic_count; i++) {
-		if (is_word(guest->nic[i].id, word))
+		if (is_word(guest->nic[i].id, word) || is_word(guest->nic[i].interface, word) ||
+		    is_word(guest->nic[i].mac, word))
 			return &guest->nic[i];
 	}
 	return number != HOST_UNKNOWN && number < (long)guest->nic_count ? &guest->nic[number] : NULL;

@@ -139,7 +139,7 @@ void host_guests_read(struct tree *tree, struct host_guests *guests);
 
 /* By name, uuid or pid; NULL: none. */
 const struct guest *host_guest_find(const struct host_guests *guests, const char *word);
-/* By id, target or number from 0. */
+/* By id, target (of a NIC: its interface on the host, or MAC) or number from 0. */
 const struct guest_disk *guest_disk_find(const struct guest *guest, const char *word);
 const struct guest_nic *guest_nic_find(const struct guest *guest, const char *word);
 

@@ -227,7 +227,8 @@ static int converse(struct qmp *qmp)
 		return qmp->error;
 	qmp->at = qmp->filled = 0;
 	qmp->deadline_ms = now_ms() + GREETING_MS;
-	qmp->error = *qmp->socket == '/' ? connect_unix(qmp) : connect_tcp(qmp);
+	/* of a relative path the directory could not be known */
+	qmp->error = *qmp->socket == '/' ? connect_unix(qmp) : strchr(qmp->socket, ':') ? connect_tcp(qmp) : -EACCES;
 	/* a full backlog: somebody is there, and others wait */
 	if (qmp->error == -EAGAIN)
 		qmp->error = -ETIMEDOUT;

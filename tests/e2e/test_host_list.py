@@ -250,6 +250,23 @@ def test_the_table(build_dir, workdir):
     assert line.split()[1:6] == [str(pid), "prelaunch", "process", "qemu", "tcg"] and "64 MiB" in line
 
 
+def test_without_rights(build_dir, workdir):
+    """Somebody else's guest: what everybody may see is there, and what may not is said."""
+    program = os.path.join(build_dir, "cmd", "strait", "strait")
+    if os.geteuid() != 0 or subprocess.run(["setpriv", "--reuid=65534", program, "--version"]).returncode != 0:
+        pytest.skip("needs root, and a build directory that others may look into")
+    images(workdir)
+    with qemu(workdir, *MACHINE) as (pid, _):
+        result = subprocess.run(["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", program, "list", "--json"],
+                                capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    guest, = [guest for guest in json.loads(result.stdout)["guest"] if guest["pid"] == pid]
+    assert guest["name"] == "db1" and guest["disk"][0]["cache"] == "none" and len(guest["disk"]) == 2
+    assert guest["vcpu"][0]["tid"] is not None and guest["vcpu"][0]["allowed"]
+    assert guest["memory"]["place"] == [] and guest["memory"]["huge-bytes"] is None
+    assert "Permission denied" in guest["unreadable"] and "run as root" in result.stderr
+
+
 def test_wrong_usage(build_dir):
     assert strait(build_dir, "list", "vm1").returncode == 2
     assert strait(build_dir, "list", "--from", "/nonexistent").returncode == 3

@@ -350,6 +350,9 @@ static void cards(void **state)
 	assert_int_equal(guest.nic[1].vhost, 0);
 	assert_string_equal(guest.nic[2].vhost_socket, "/run/vu.sock");
 	assert_int_equal(guest.nic[2].queues, 4);
+	assert_ptr_equal(guest_nic_find(&guest, "vnet4"), &guest.nic[0]);
+	assert_ptr_equal(guest_nic_find(&guest, "1"), &guest.nic[1]);
+	assert_null(guest_nic_find(&guest, "3"));
 }
 
 static void machine(void **state)
@@ -372,6 +375,7 @@ static void machine(void **state)
 	assert_int_equal(read_guest("-smp cores=99999999,sockets=99999999").vcpu_count, 1);
 	assert_string_equal(read_guest("-chardev socket,id=m,path=/m,server=on -mon chardev=m,mode=control").qmp, "/m");
 	assert_string_equal(read_guest("-qmp tcp:localhost:4444,server=on").qmp, "localhost:4444");
+	assert_non_null(read_guest("-readconfig /etc/q.cfg").unreadable);
 	/* a monitor for people, and one that QEMU connects itself */
 	assert_null(read_guest("-monitor unix:/m,server=on").qmp);
 	assert_null(read_guest("-chardev socket,id=m,path=/m -mon chardev=m,mode=control").qmp);
