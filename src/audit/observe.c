@@ -2,7 +2,6 @@
 #include "audit/observe.h"
 
 #include <math.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "audit/rules_guest.h"
@@ -75,11 +74,17 @@ static void add_disks(struct observation *seen)
 	const struct guest *guest = seen->guest;
 
 	seen->disk = tree_alloc(seen->host->tree, (seen->host->blocks.count + 1) * sizeof(*seen->disk));
+	seen->guest_disk = tree_alloc(seen->host->tree, (guest->disk_count + 1) * sizeof(*seen->guest_disk));
 	for (unsigned i = 0; i < guest->disk_count; i++) {
 		const struct host_block *block = rule_block_of(seen->host, &guest->disk[i]);
 
+		seen->guest_disk[i].disk = &guest->disk[i];
 		if (rule_is_disk(&guest->disk[i]) && block)
 			add_block(seen, &guest->disk[i], block, 0);
+		for (unsigned k = 0; k < seen->disk_count; k++) {
+			if (seen->disk[k].block == block)
+				seen->guest_disk[i].below = &seen->disk[k];
+		}
 	}
 }
 
@@ -156,18 +161,6 @@ static void add_irqs(struct observation *seen)
 	}
 }
 
-int64_t observe_throttled_us(const struct observation *seen)
-{
-	const char *text, *at;
-
-	if (!seen->guest->cgroup)
-		return HOST_UNKNOWN;
-	if (tree_reread(seen->host->tree, &text, "/sys/fs/cgroup%s/cpu.stat", seen->guest->cgroup) < 0)
-		return HOST_UNKNOWN;
-	at = strstr(text, "throttled_usec ");
-	return at ? strtoll(at + strlen("throttled_usec "), NULL, 10) : HOST_UNKNOWN;
-}
-
 struct observation *observe_begin(struct host *host, const struct guest *guest)
 {
 	struct observation *seen = tree_alloc(host->tree, sizeof(*seen));
@@ -187,6 +180,5 @@ struct observation *observe_begin(struct host *host, const struct guest *guest)
 	seen->cpu = tree_alloc(host->tree, (seen->cpu_count + 1) * sizeof(*seen->cpu));
 	for (unsigned i = 0; i < seen->cpu_count; i++)
 		seen->cpu[i].number = host->cpus.cpu[i].number;
-	seen->limit.last_us = observe_throttled_us(seen);
 	return seen;
 }

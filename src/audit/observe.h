@@ -57,12 +57,14 @@ struct observed_exit {
 	struct series rate;
 };
 
-/* A group's throttling: time in it as a share of all. */
-struct observed_limit {
-	struct series throttled;
-	int64_t last_us;
+/* A disk as the guest sees it, by QEMU's count. */
+struct observed_guest_disk {
+	const struct guest_disk *disk;
+	const struct observed_disk *below; /* the device it is on; NULL: not known */
+	struct series ios, await_ns, flush_await_ns;
 };
 
+/* A thread (tid) that was measured and is not the guest's, or a whole process (tid is 0). */
 struct observed_other {
 	int pid, tid;
 	const char *comm;
@@ -88,9 +90,10 @@ struct observation {
 	unsigned net_count;
 	struct observed_exit *exit;
 	unsigned exit_count, exit_room;
-	struct observed_other *other; /* threads that were measured and are not the guest's */
+	struct observed_guest_disk *guest_disk; /* as many as the guest has disks */
+	struct observed_other *other;
 	unsigned other_count, other_room;
-	struct observed_limit limit;
+	struct series throttled;                                  /* by cpu.max: share of the time */
 	struct series cpu_pressure, io_pressure, memory_pressure; /* "some" */
 	struct series dirty, writeback;                           /* bytes */
 	struct series swap_in, swap_out, reclaim;                 /* pages a second */
@@ -101,8 +104,5 @@ struct observation *observe_begin(struct host *host, const struct guest *guest);
 
 /* Take what host_measure() has just found. */
 void observe_rates(struct observation *seen);
-
-/* Microseconds that the guest's control group has been held back by cpu.max so far; HOST_UNKNOWN. */
-int64_t observe_throttled_us(const struct observation *seen);
 
 #endif

@@ -41,10 +41,10 @@ static bool is_own(const struct observation *seen, int tid)
 	return seen->guest->pid == tid;
 }
 
-static struct observed_other *other_of(struct observation *seen, const struct rate_thread *rate)
+static struct observed_other *other_of(struct observation *seen, int pid, int tid)
 {
 	for (unsigned i = 0; i < seen->other_count; i++) {
-		if (seen->other[i].tid == rate->tid && seen->other[i].pid == rate->pid)
+		if (seen->other[i].tid == tid && seen->other[i].pid == pid)
 			return &seen->other[i];
 	}
 	if (seen->other_count == seen->other_room) {
@@ -56,7 +56,7 @@ static struct observed_other *other_of(struct observation *seen, const struct ra
 		seen->other = more;
 		seen->other_room = room;
 	}
-	seen->other[seen->other_count] = (struct observed_other){.pid = rate->pid, .tid = rate->tid};
+	seen->other[seen->other_count] = (struct observed_other){.pid = pid, .tid = tid};
 	return &seen->other[seen->other_count++];
 }
 
@@ -68,7 +68,18 @@ static void take_others(struct observation *seen, const struct host_rates *rates
 
 		if (is_own(seen, rate->tid))
 			continue;
-		other = other_of(seen, rate);
+		other = other_of(seen, rate->pid, rate->tid);
+		other->comm = rate->comm;
+		other->cpu = rate->cpu;
+		series_add(&other->run, rate->run);
+	}
+	for (unsigned i = 0; i < rates->process_count; i++) {
+		const struct rate_process *rate = &rates->process[i];
+		struct observed_other *other;
+
+		if (rate->pid == seen->guest->pid)
+			continue;
+		other = other_of(seen, rate->pid, 0);
 		other->comm = rate->comm;
 		other->cpu = rate->cpu;
 		series_add(&other->run, rate->run);
@@ -149,13 +160,25 @@ static struct observed_exit *exit_of(struct observation *seen, const char *reaso
 	return &seen->exit[seen->exit_count++];
 }
 
-static void take_limit(struct observation *seen, double seconds)
+static void take_guest(struct observation *seen, const struct host_rates *rates)
 {
-	const int64_t now = observe_throttled_us(seen), before = seen->limit.last_us;
+	for (unsigned i = 0; i < rates->guest_count; i++) {
+		if (rates->guest[i].pid == seen->guest->pid)
+			series_add(&seen->throttled, rates->guest[i].throttled);
+	}
+	for (unsigned i = 0; i < rates->guest_disk_count; i++) {
+		const struct rate_guest_disk *rate = &rates->guest_disk[i];
 
-	if (before != HOST_UNKNOWN && now >= before)
-		series_add(&seen->limit.throttled, (double)(now - before) / 1e6 / seconds);
-	seen->limit.last_us = now;
+		for (unsigned k = 0; rate->pid == seen->guest->pid && k < seen->guest->disk_count; k++) {
+			struct observed_guest_disk *disk = &seen->guest_disk[k];
+
+			if (!disk->disk->id || strcmp(disk->disk->id, rate->id))
+				continue;
+			series_add(&disk->ios, rate->reads + rate->writes);
+			series_add(&disk->await_ns, rate->await_ns);
+			series_add(&disk->flush_await_ns, rate->flush_await_ns);
+		}
+	}
 }
 
 void observe_rates(struct observation *seen)
@@ -172,7 +195,7 @@ void observe_rates(struct observation *seen)
 		if (rates->exit[i].pid == seen->guest->pid)
 			series_add(&exit_of(seen, rates->exit[i].reason)->rate, rates->exit[i].rate);
 	}
-	take_limit(seen, rates->seconds);
+	take_guest(seen, rates);
 	series_add(&seen->cpu_pressure, rates->cpu_pressure.some);
 	series_add(&seen->io_pressure, rates->io_pressure.some);
 	series_add(&seen->memory_pressure, rates->memory_pressure.some);

@@ -154,28 +154,75 @@ static void look_at_straitd(struct suspicion *suspicion)
 		suspect_unknown(suspicion, "none of its disks is served by a straitd that answers");
 }
 
+/*
+ * How slow the guest's requests are is what it suffers, not why. What is left when the device's part is taken off is
+ * QEMU's: image formats, limits, and threads that do not run.
+ */
+static void look_at_requests(struct suspicion *suspicion)
+{
+	const struct observation *seen = suspicion->seen;
+	bool counted = false;
+
+	for (unsigned i = 0; i < seen->guest->disk_count; i++) {
+		const struct observed_guest_disk *disk = &seen->guest_disk[i];
+		const double all = series_mean(&disk->await_ns);
+		const double below = disk->below ? series_mean(&disk->below->await_ns) : NAN;
+		const char *text;
+
+		if (!disk->ios.count)
+			continue;
+		counted = true;
+		if (!disk->await_ns.count)
+			continue;
+		text = tree_format(seen->host->tree, "%s: %.0f requests a second of %s each by QEMU's count%s%s",
+				   rule_disk_name(disk->disk), series_mean(&disk->ios), suspect_ns(suspicion, all),
+				   isnan(below) ? "" : ", the device below took ",
+				   isnan(below) ? "" : suspect_ns(suspicion, below));
+		if (all < SLOW_NS) {
+			suspect_clear(suspicion, "%s", text);
+			continue;
+		}
+		suspect_found(suspicion, suspect_weight(all / SLOW_NS, 1, SLOWEST, 42, 58), "%s%s", text,
+			      isnan(below)      ? ""
+			      : below < all / 2 ? ": most of it is spent in QEMU"
+						: ": most of it is the device's");
+		suspect_next(suspicion, "strait map %s %s", suspect_guest(suspicion), rule_disk_name(disk->disk));
+	}
+	if (counted)
+		suspect_clear(suspicion, "its disks had no requests");
+	else
+		suspect_unknown(suspicion, "QEMU could not be asked for its statistics (QMP, query-blockstats)");
+}
+
+/* At its limit by QEMU's count, a disk is slow for no other reason. */
+static void tell_throttle(struct suspicion *suspicion, const struct observed_guest_disk *disk)
+{
+	const struct guest_throttle *limit = &disk->disk->throttle;
+	const double ios = series_mean(&disk->ios);
+	const bool reached = limit->iops > 0 && ios >= 0.9 * (double)limit->iops;
+
+	suspect_found(
+		suspicion, reached ? 88 : 35, "%s is limited to %lld I/Os and %lld bytes a second (0: no limit)%s",
+		rule_disk_name(disk->disk), (long long)limit->iops, (long long)limit->bps,
+		reached ? tree_format(suspicion->diagnosis->host->tree, ", and did %.0f I/Os a second", ios) : "");
+	suspect_next(suspicion, "virsh blkdeviotune %s %s, or query-block of QMP", suspect_guest(suspicion),
+		     rule_disk_name(disk->disk));
+}
+
 static void look_at_limits(struct suspicion *suspicion)
 {
 	const struct guest *guest = suspicion->seen->guest;
 	const bool grouped = guest->io_max && *guest->io_max && strncmp(guest->io_max, "max", 3);
-	bool limited = false;
 
 	for (unsigned i = 0; i < guest->disk_count; i++) {
-		const struct guest_throttle *limit = &guest->disk[i].throttle;
-
-		if (limit->iops <= 0 && limit->bps <= 0)
-			continue;
-		limited = true;
-		suspect_found(suspicion, 35, "%s is limited to %lld I/Os and %lld bytes a second (0: no limit)",
-			      rule_disk_name(&guest->disk[i]), (long long)limit->iops, (long long)limit->bps);
-		suspect_next(suspicion, "virsh blkdeviotune %s %s, or query-block of QMP", suspect_guest(suspicion),
-			     rule_disk_name(&guest->disk[i]));
+		if (guest->disk[i].throttle.iops > 0 || guest->disk[i].throttle.bps > 0)
+			tell_throttle(suspicion, &suspicion->seen->guest_disk[i]);
 	}
 	if (grouped)
 		suspect_found(suspicion, 36, "io.max of its control group: %s", guest->io_max);
-	else if (!limited && guest->disk_count)
+	else if (guest->disk_count)
 		suspect_clear(suspicion, "neither its disks nor its control group have limits");
-	else if (!limited)
+	else
 		suspect_unknown(suspicion, "its disks are not known");
 }
 
@@ -197,6 +244,12 @@ const struct suspect suspects_storage[] = {
 		.title = "straitd sees slow requests",
 		.cure = "The stage says whose it is: back end, a limit, or a worker without a CPU.",
 		.look = look_at_straitd,
+	},
+	{
+		.id = "storage.requests",
+		.title = "the guest's requests take long",
+		.cure = "Those above say why. If none does: the layers between guest and device (strait map).",
+		.look = look_at_requests,
 	},
 	{
 		.id = "storage.limits",

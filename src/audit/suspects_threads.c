@@ -17,7 +17,47 @@ static bool is_looked_at(const struct observed_thread *thread, enum thread_role 
 	return thread->role == role && thread->run.count;
 }
 
-/* Who has the CPU: other guests' threads, and what was measured beside them. */
+#define TOLD 3
+
+static bool is_told(const struct observed_other *const *told, unsigned count, const struct observed_other *other)
+{
+	for (unsigned i = 0; i < count; i++) {
+		if (told[i]->pid == other->pid)
+			return true;
+	}
+	return false;
+}
+
+/* Those that took most, of which the last CPU is one of these: threads where they are known, else processes. */
+static void tell_processes(struct suspicion *suspicion, const struct cpu_list *allowed)
+{
+	const struct observation *seen = suspicion->seen;
+	const struct observed_other *told[TOLD];
+
+	for (unsigned count = 0; count < TOLD; count++) {
+		const struct observed_other *most = NULL;
+
+		for (unsigned i = 0; i < seen->other_count; i++) {
+			const struct observed_other *other = &seen->other[i];
+			/* A rate that was known in some of the intervals only was nothing in the others. */
+			const double run = other->run.sum / (seen->samples ? seen->samples : 1);
+
+			if (other->cpu < 0 || !cpu_list_has(allowed, (unsigned)other->cpu) || run < 0.1 ||
+			    is_told(told, count, other))
+				continue;
+			if (!most || run > most->run.sum / (seen->samples ? seen->samples : 1))
+				most = other;
+		}
+		if (!most)
+			return;
+		told[count] = most;
+		suspect_tell(suspicion, "%s (process %d) took %s of a CPU, on CPU %d last",
+			     most->comm ? most->comm : "another", most->pid,
+			     suspect_share(suspicion, most->run.sum / seen->samples), most->cpu);
+	}
+}
+
+/* Who has the CPUs that a thread may run on. */
 static void tell_rivals(struct suspicion *suspicion, const struct observed_thread *thread)
 {
 	const struct observation *seen = suspicion->seen;
@@ -33,15 +73,7 @@ static void tell_rivals(struct suspicion *suspicion, const struct observed_threa
 			     suspect_share(suspicion, series_mean(&cpu->busy)),
 			     suspect_share(suspicion, fmax(0, 1 - cpu->own / series_mean(&cpu->busy))));
 	}
-	for (unsigned i = 0; i < seen->other_count; i++) {
-		const struct observed_other *other = &seen->other[i];
-		const bool beside = other->cpu >= 0 && cpu_list_has(allowed, (unsigned)other->cpu);
-
-		if (beside && other->run.count && series_mean(&other->run) > 0.1)
-			suspect_tell(suspicion, "%s (process %d, thread %d) took %s of CPU %d",
-				     other->comm ? other->comm : "a thread", other->pid, other->tid,
-				     suspect_share(suspicion, series_mean(&other->run)), other->cpu);
-	}
+	tell_processes(suspicion, allowed);
 }
 
 /* bonus: how much more it matters that threads of this role wait. */
@@ -166,9 +198,9 @@ static void look_at_steal(struct suspicion *suspicion)
 static void look_at_quota(struct suspicion *suspicion)
 {
 	const struct observation *seen = suspicion->seen;
-	const double share = series_mean(&seen->limit.throttled);
+	const double share = series_mean(&seen->throttled);
 
-	if (!seen->limit.throttled.count)
+	if (!seen->throttled.count)
 		suspect_unknown(suspicion, "its control group has no cpu.stat that could be read");
 	else if (share < 0.005)
 		suspect_clear(suspicion, "cpu.max is %s and held it back %s of the time",

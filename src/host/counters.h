@@ -46,6 +46,24 @@ struct counter_exit {
 	uint64_t count;
 };
 
+struct counter_process {
+	int pid;
+	const char *comm;
+	uint64_t ticks; /* of 10 ms */
+	int cpu;
+};
+
+struct counter_guest {
+	int pid;
+	int64_t throttled_us; /* HOST_UNKNOWN: no cpu.stat */
+};
+
+struct counter_guest_disk {
+	int pid;
+	const char *id;
+	int64_t ios, reads, writes, flushes, io_ns, flush_ns; /* HOST_UNKNOWN: not told */
+};
+
 /* An array of any of them. */
 struct counter_list {
 	void *item;
@@ -54,7 +72,7 @@ struct counter_list {
 
 struct host_counters {
 	uint64_t ns; /* CLOCK_BOOTTIME of that machine */
-	struct counter_list cpus, threads, irqs, disks, nets, exits;
+	struct counter_list cpus, threads, irqs, disks, nets, exits, processes, guests, guest_disks;
 	struct host_pressure cpu, io, memory;
 	int64_t dirty, writeback; /* bytes */
 	int64_t swap_in, swap_out, reclaimed;
@@ -69,5 +87,11 @@ void *counter_add(struct tree *tree, struct counter_list *list, size_t size);
 /* Parts of it: those of threads, and what KVM counts. */
 void host_counters_threads(struct host *host, struct counter_list *threads);
 void host_counters_exits(struct host *host, struct counter_list *exits);
+void host_counters_processes(struct host *host, struct counter_list *processes);
+void host_counters_guests(struct host *host, struct counter_list *guests, struct counter_list *disks);
+
+/* And what changed in these parts: rates->process, guest and guest_disk. */
+void host_rates_of_guests(struct tree *tree, const struct host_counters *before, const struct host_counters *now,
+			  struct host_rates *rates);
 
 #endif

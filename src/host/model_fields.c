@@ -1,42 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/model_fields.h"
 
-/* The kind of a plain member, by its type. */
-#define KIND(type, member)                                                                                             \
-	_Generic(((struct type *)0)->member, const char *: MODEL_TEXT, int: MODEL_INT, unsigned: MODEL_UNSIGNED,       \
-		 int64_t: MODEL_INT64, uint64_t: MODEL_UINT64, double: MODEL_DOUBLE, host_answer: MODEL_ANSWER,        \
-		 struct cpu_list: MODEL_CPUS)
-#define NAMED(type, member) .name = #member, .offset = offsetof(struct type, member)
-#define FIELD(type, member)                                                                                            \
-	{                                                                                                              \
-		NAMED(type, member), .kind = KIND(type, member)                                                        \
-	}
-#define ENUM(type, member, table)                                                                                      \
-	{                                                                                                              \
-		NAMED(type, member), .kind = MODEL_ENUM, .words = (table)                                              \
-	}
-#define TEXTS(type, member, number)                                                                                    \
-	{                                                                                                              \
-		NAMED(type, member), .kind = MODEL_TEXTS, .count = offsetof(struct type, number)                       \
-	}
-#define LIST(type, member, number, of, fields)                                                                         \
-	{                                                                                                              \
-		NAMED(type, member), .kind = MODEL_LIST, .count = offsetof(struct type, number),                       \
-				     .size = sizeof(struct of), .inner = (fields)                                      \
-	}
-#define PART(type, member, fields)                                                                                     \
-	{                                                                                                              \
-		NAMED(type, member), .kind = MODEL_PART, .inner = (fields)                                             \
-	}
-#define POINTER(type, member, fields)                                                                                  \
-	{                                                                                                              \
-		NAMED(type, member), .kind = MODEL_POINTER, .inner = (fields)                                          \
-	}
-#define JSON(type, member)                                                                                             \
-	{                                                                                                              \
-		NAMED(type, member), .kind = MODEL_JSON                                                                \
-	}
-
 /* In the order of the enums. */
 static const char *const block_kinds[] = {"disk", "partition", "dm", "md", "loop", "other", NULL};
 static const char *const net_kinds[] = {"physical", "virtual-function", "tap",   "bridge", "bond",
@@ -392,73 +356,6 @@ const struct model_field model_guests[] = {
 	{.name = NULL},
 };
 
-static const struct model_field rate_cpu_fields[] = {
-	FIELD(rate_cpu, number), FIELD(rate_cpu, busy), FIELD(rate_cpu, steal),
-	FIELD(rate_cpu, iowait), FIELD(rate_cpu, irq),  {.name = NULL},
-};
-
-static const struct model_field rate_thread_fields[] = {
-	FIELD(rate_thread, pid),         FIELD(rate_thread, tid),   FIELD(rate_thread, comm),
-	FIELD(rate_thread, run),         FIELD(rate_thread, delay), FIELD(rate_thread, switches),
-	FIELD(rate_thread, involuntary), FIELD(rate_thread, cpu),   {.name = NULL},
-};
-
-static const struct model_field rate_irq_fields[] = {
-	FIELD(rate_irq, number),   FIELD(rate_irq, total), FIELD(rate_irq, most),
-	FIELD(rate_irq, most_cpu), {.name = NULL},
-};
-
-static const struct model_field rate_disk_fields[] = {
-	FIELD(rate_disk, name),
-	FIELD(rate_disk, reads),
-	FIELD(rate_disk, writes),
-	FIELD(rate_disk, read_bytes),
-	FIELD(rate_disk, write_bytes),
-	FIELD(rate_disk, utilization),
-	FIELD(rate_disk, await_ns),
-	FIELD(rate_disk, read_await_ns),
-	FIELD(rate_disk, write_await_ns),
-	FIELD(rate_disk, depth),
-	{.name = NULL},
-};
-
-static const struct model_field rate_net_fields[] = {
-	FIELD(rate_net, name),     FIELD(rate_net, rx_packets), FIELD(rate_net, tx_packets), FIELD(rate_net, rx_bytes),
-	FIELD(rate_net, tx_bytes), FIELD(rate_net, rx_dropped), FIELD(rate_net, tx_dropped), {.name = NULL},
-};
-
-static const struct model_field rate_exit_fields[] = {
-	FIELD(rate_exit, pid),
-	FIELD(rate_exit, reason),
-	FIELD(rate_exit, rate),
-	{.name = NULL},
-};
-
-static const struct model_field rate_pressure_fields[] = {
-	FIELD(rate_pressure, some),
-	FIELD(rate_pressure, full),
-	{.name = NULL},
-};
-
-static const struct model_field host_rates_fields[] = {
-	FIELD(host_rates, seconds),
-	LIST(host_rates, cpu, cpu_count, rate_cpu, rate_cpu_fields),
-	LIST(host_rates, thread, thread_count, rate_thread, rate_thread_fields),
-	LIST(host_rates, irq, irq_count, rate_irq, rate_irq_fields),
-	LIST(host_rates, disk, disk_count, rate_disk, rate_disk_fields),
-	LIST(host_rates, net, net_count, rate_net, rate_net_fields),
-	LIST(host_rates, exit, exit_count, rate_exit, rate_exit_fields),
-	PART(host_rates, cpu_pressure, rate_pressure_fields),
-	PART(host_rates, io_pressure, rate_pressure_fields),
-	PART(host_rates, memory_pressure, rate_pressure_fields),
-	FIELD(host_rates, dirty),
-	FIELD(host_rates, writeback),
-	FIELD(host_rates, swap_in),
-	FIELD(host_rates, swap_out),
-	FIELD(host_rates, reclaim),
-	{.name = NULL},
-};
-
 const struct model_field model_host[] = {
 	FIELD(host, name),
 	FIELD(host, kernel),
@@ -471,6 +368,6 @@ const struct model_field model_host[] = {
 	PART(host, nets, host_nets_fields),
 	PART(host, straitd, host_straitd_fields),
 	PART(host, guests, model_guests),
-	PART(host, rates, host_rates_fields),
+	PART(host, rates, model_rates),
 	{.name = NULL},
 };

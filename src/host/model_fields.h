@@ -37,12 +37,49 @@ struct model_field {
 };
 
 extern const struct model_field model_host[], model_guests[], model_guest[], model_guest_disk[], model_guest_nic[],
-	model_guest_thread[], model_guest_memory_backend[];
+	model_guest_thread[], model_guest_memory_backend[], model_rates[];
 
 /*
  * Take over what is not known in one structure, and known in another of the same kind: members that are unknown, 0 (of
  * amounts) or empty (of lists). Plain numbers and enums stay as they are.
  */
 void model_fill(void *to, const void *from, const struct model_field *fields);
+
+/* For the tables, model_*.c alone. */
+/* The kind of a plain member, by its type. */
+#define KIND(type, member)                                                                                             \
+	_Generic(((struct type *)0)->member, const char *: MODEL_TEXT, int: MODEL_INT, unsigned: MODEL_UNSIGNED,       \
+		 int64_t: MODEL_INT64, uint64_t: MODEL_UINT64, double: MODEL_DOUBLE, host_answer: MODEL_ANSWER,        \
+		 struct cpu_list: MODEL_CPUS)
+#define NAMED(type, member) .name = #member, .offset = offsetof(struct type, member)
+#define FIELD(type, member)                                                                                            \
+	{                                                                                                              \
+		NAMED(type, member), .kind = KIND(type, member)                                                        \
+	}
+#define ENUM(type, member, table)                                                                                      \
+	{                                                                                                              \
+		NAMED(type, member), .kind = MODEL_ENUM, .words = (table)                                              \
+	}
+#define TEXTS(type, member, number)                                                                                    \
+	{                                                                                                              \
+		NAMED(type, member), .kind = MODEL_TEXTS, .count = offsetof(struct type, number)                       \
+	}
+#define LIST(type, member, number, of, fields)                                                                         \
+	{                                                                                                              \
+		NAMED(type, member), .kind = MODEL_LIST, .count = offsetof(struct type, number),                       \
+				     .size = sizeof(struct of), .inner = (fields)                                      \
+	}
+#define PART(type, member, fields)                                                                                     \
+	{                                                                                                              \
+		NAMED(type, member), .kind = MODEL_PART, .inner = (fields)                                             \
+	}
+#define POINTER(type, member, fields)                                                                                  \
+	{                                                                                                              \
+		NAMED(type, member), .kind = MODEL_POINTER, .inner = (fields)                                          \
+	}
+#define JSON(type, member)                                                                                             \
+	{                                                                                                              \
+		NAMED(type, member), .kind = MODEL_JSON                                                                \
+	}
 
 #endif

@@ -233,6 +233,7 @@ void host_rates_read(struct host *host, struct host_rates *rates)
 	measure_disks(tree, &before->disks, &now->disks, rates);
 	measure_nets(tree, &before->nets, &now->nets, rates);
 	measure_exits(tree, &before->exits, &now->exits, rates);
+	host_rates_of_guests(tree, before, now, rates);
 	rates->cpu_pressure = measure_pressure(before->cpu, now->cpu, rates->seconds);
 	rates->io_pressure = measure_pressure(before->io, now->io, rates->seconds);
 	rates->memory_pressure = measure_pressure(before->memory, now->memory, rates->seconds);

@@ -51,6 +51,27 @@ struct rate_exit {
 	double rate;
 };
 
+/* Those that took a hundredth of a CPU or more, whoever they are. */
+struct rate_process {
+	int pid;
+	const char *comm;
+	double run; /* of one CPU; more than 1 where it has several threads */
+	int cpu;    /* where its first thread was last */
+};
+
+struct rate_guest {
+	int pid;
+	double throttled; /* share of the time that cpu.max held back its control group, summed over CPUs */
+};
+
+/* As QEMU counts: from when the guest's request came until it was done, limits of QEMU's own included. */
+struct rate_guest_disk {
+	int pid;
+	const char *id;                  /* of guest_disk */
+	double reads, writes, flushes;   /* a second */
+	double await_ns, flush_await_ns; /* of reads and writes */
+};
+
 struct host_rates {
 	double seconds; /* 0: nothing was measured */
 	struct rate_cpu *cpu;
@@ -65,6 +86,12 @@ struct host_rates {
 	unsigned net_count;
 	struct rate_exit *exit;
 	unsigned exit_count;
+	struct rate_process *process;
+	unsigned process_count;
+	struct rate_guest *guest;
+	unsigned guest_count;
+	struct rate_guest_disk *guest_disk;
+	unsigned guest_disk_count;
 	struct rate_pressure cpu_pressure, io_pressure, memory_pressure;
 	int64_t dirty, writeback; /* bytes, the higher of both samples */
 	double swap_in, swap_out; /* pages a second */

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+
+#include "host/counters.h"
+#include "host/document.h"
+#include "host/qmp.h"
+
+static int64_t throttled_us(struct tree *tree, const struct guest *guest)
+{
+	static const char key[] = "throttled_usec ";
+	const char *text, *at;
+
+	if (!guest->cgroup || strstr(guest->cgroup, "..") || strlen(guest->cgroup) > 2048 ||
+	    tree_reread(tree, &text, "/sys/fs/cgroup%s/cpu.stat", guest->cgroup) < 0)
+		return HOST_UNKNOWN;
+	at = strstr(text, key);
+	return at ? strtoll(at + strlen(key), NULL, 10) : HOST_UNKNOWN;
+}
+
+/* "/machine/peripheral/vda/virtio-backend" has "vda" as a part. */
+static bool has_part(const char *path, const char *id)
+{
+	const size_t length = strlen(id);
+
+	while (path && *path && length) {
+		path += *path == '/';
+		if (strcspn(path, "/") == length && !strncmp(path, id, length))
+			return true;
+		path += strcspn(path, "/");
+	}
+	return false;
+}
+
+static const struct guest_disk *disk_of(const struct guest *guest, const json_t *entry)
+{
+	const char *path = json_string_value(document_member(entry, "qdev"));
+	const char *drive = json_string_value(document_member(entry, "device"));
+
+	for (unsigned i = 0; i < guest->disk_count; i++) {
+		const char *id = guest->disk[i].id;
+
+		if (id && (has_part(path, id) || (drive && !strcmp(drive, id))))
+			return &guest->disk[i];
+	}
+	return NULL;
+}
+
+static int64_t sum(int64_t a, int64_t b)
+{
+	return a < 0 || b < 0 || a > INT64_MAX - b ? HOST_UNKNOWN : a + b;
+}
+
+static void ask_blocks(struct host *host, const struct guest *guest, struct counter_list *disks)
+{
+	struct qmp *qmp = qmp_new(host->tree, guest);
+	json_t *answer = qmp_ask_again(qmp, "query-blockstats", NULL, "query-blockstats");
+	const json_t *entry;
+	size_t i;
+
+	qmp_hang_up(qmp);
+	json_array_foreach(answer, i, entry)
+	{
+		const struct guest_disk *disk = disk_of(guest, entry);
+		const json_t *stats = document_member(entry, "stats");
+		struct counter_guest_disk *counter = disk ? counter_add(host->tree, disks, sizeof(*counter)) : NULL;
+
+		if (!counter)
+			continue;
+		counter->pid = guest->pid;
+		counter->id = disk->id;
+		counter->reads = document_number(stats, "rd_operations");
+		counter->writes = document_number(stats, "wr_operations");
+		counter->ios = sum(counter->reads, counter->writes);
+		counter->flushes = document_number(stats, "flush_operations");
+		counter->io_ns =
+			sum(document_number(stats, "rd_total_time_ns"), document_number(stats, "wr_total_time_ns"));
+		counter->flush_ns = document_number(stats, "flush_total_time_ns");
+	}
+	json_decref(answer);
+}
+
+void host_counters_guests(struct host *host, struct counter_list *guests, struct counter_list *disks)
+{
+	for (unsigned i = 0; i < host->guests.count; i++) {
+		const struct guest *guest = &host->guests.guest[i];
+		struct counter_guest *counter =
+			guest->pid > 0 ? counter_add(host->tree, guests, sizeof(*counter)) : NULL;
+
+		if (!counter)
+			continue;
+		*counter = (struct counter_guest){guest->pid, throttled_us(host->tree, guest)};
+		/* One that did not answer when the machine was read would be waited for in each sample. */
+		if (guest->qmp && !guest->unreadable)
+			ask_blocks(host, guest, disks);
+	}
+}
