@@ -264,6 +264,11 @@ static int show_machine(const struct client_arguments *arguments, struct tree *t
 		guest = host_tool_guest(&command, host, arguments->operands[0]);
 		if (!guest)
 			return CLIENT_EXIT_FAILED;
+		if (guest->accelerator && strcmp(guest->accelerator, "kvm") != 0) {
+			fprintf(stderr, "%s: %s: it has no exits, because it runs without KVM (%s)\n", command.name,
+				arguments->operands[0], guest->accelerator);
+			return CLIENT_EXIT_FAILED;
+		}
 	}
 	if (host_measure_exits(host, guest, seconds * 1000000000ull, &exits, &why, &err) < 0) {
 		fprintf(stderr, "%s: %s\n", command.name, err.text);

@@ -7,6 +7,8 @@ import subprocess
 
 import pytest
 
+from machines import build, machine
+
 # A hundred times in a second each: an exit, and how long until the guest is entered again.
 TURNS = 100
 
@@ -124,19 +126,71 @@ def test_a_file_that_is_no_trace(build_dir, workdir):
     assert strait(build_dir, "exits", "--for", "0").returncode == 2
 
 
-def put(directory, name, text):
-    path = os.path.join(directory, name)
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "w", encoding="ascii") as file:
-        file.write(text)
+MANIFEST = {"/.strait/manifest.json": json.dumps({"version": 1, "samples": [0, 2_000_000_000]})}
+SECOND = "/.strait/samples/1"
 
 
-def test_what_a_capture_has(build_dir, workdir):
-    """Only one sample: nothing was measured. What it would have to be is in test_statistics_without_a_trace."""
-    put(workdir, "proc/stat", "cpu 0 0 0 0\ncpu0 0 0 0 0\n")
+def capture(directory, *layers):
+    """A machine with the guest db1, process 1000, in two samples two seconds apart."""
+    return build(directory, machine("host"), machine("guest"), MANIFEST, *layers)
+
+
+def test_exits_of_a_capture(build_dir, workdir):
+    exits = [{"pid": 1000, "tid": 1001, "reason": "EPT_VIOLATION", "count": 4000, "ns": 8_000_000, "min-ns": 1000,
+              "max-ns": 3000, "histogram": [[1000, 2000], [3000, 2000]]},
+             {"pid": 4321, "tid": 4322, "reason": "HLT", "count": 1}]
+    capture(workdir, {SECOND + "/.strait/kvm-exits.json": json.dumps(
+        {"seconds": 2, "source": "tracepoints", "lost": 0, "exits": exits})})
+    both = report(build_dir, "--from", workdir, code=1)["guests"]
+    assert [guest["guest"] for guest in both] == ["db1", None]
+    guest, = report(build_dir, "--from", workdir, "db1", code=1)["guests"]
+    row = rows(guest)["EPT_VIOLATION"]
+    assert (row["rate"], row["mean-ns"], row["verdict"]) == (2000, 2000, "worrying")
+    result = strait(build_dir, "exits", "--from", workdir)
+    assert "db1: 2000 exits/s of 1 CPU\n" in result.stdout
+    assert "process 4321: " in result.stdout
+    assert "huge pages" in result.stdout
+
+
+def test_statistics_without_a_trace(build_dir, workdir):
+    """KVM's own, as a capture has them that was taken without tracing."""
+    capture(workdir, {"/sys/kernel/debug/kvm/1000-12/exits": "1000", "/sys/kernel/debug/kvm/1000-12/io_exits": "0",
+                      SECOND + "/sys/kernel/debug/kvm/1000-12/exits": "3000",
+                      SECOND + "/sys/kernel/debug/kvm/1000-12/io_exits": "30000"})
+    guest, = report(build_dir, "--from", workdir, code=1)["guests"]
+    assert (guest["guest"], guest["by"], guest["rate"]) == ("db1", "statistics", 1000)
+    assert rows(guest)["io_exits"]["rate"] == 15000
+    assert rows(guest)["io_exits"]["verdict"] == "worrying"
+    result = strait(build_dir, "exits", "--from", workdir, "db1")
+    assert "db1: 1000 exits/s by KVM's statistics" in result.stdout
+    assert "nobody traced them" in result.stderr
+
+
+def test_nothing_to_show(build_dir, workdir):
+    """Each time it says why."""
+    capture(workdir)
     result = strait(build_dir, "exits", "--from", workdir)
     assert result.returncode == 3
+    assert "nobody traced them" in result.stderr
+    assert "vm9: no guest has this name" in strait(build_dir, "exits", "--from", workdir, "vm9").stderr
+    capture(os.path.join(workdir, "tcg"), {"/proc/1000/cmdline": {"arguments": ["qemu-system-x86_64", "-name", "slow",
+                                                                                "-accel", "tcg"]}})
+    result = strait(build_dir, "exits", "--from", os.path.join(workdir, "tcg"), "slow")
+    assert result.returncode == 3
+    assert "runs without KVM (tcg)" in result.stderr
+    capture(os.path.join(workdir, "once"), {"/.strait/manifest.json": None})
+    result = strait(build_dir, "exits", "--from", os.path.join(workdir, "once"))
+    assert result.returncode == 3
     assert "strait capture --for" in result.stderr
+
+
+def test_a_damaged_document(build_dir, workdir):
+    for number, text in enumerate(("{", "[]", '{"seconds": 1}', '{"seconds": -1, "exits": []}', "\0" * 100)):
+        path = os.path.join(workdir, str(number))
+        capture(path, {SECOND + "/.strait/kvm-exits.json": text})
+        result = strait(build_dir, "exits", "--from", path)
+        assert result.returncode == 3
+        assert "not what strait writes" in result.stderr
 
 
 def instances():
