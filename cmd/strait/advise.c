@@ -189,25 +189,50 @@ static int not_found(const struct guest *guest, const char *word)
 					      : "?");
 	for (unsigned i = 0; i < guest->nic_count; i++, before = ",")
 		fprintf(stderr, "%s %s", before, guest->nic[i].id ? guest->nic[i].id : "?");
+	for (unsigned i = 0; i < guest->hostdev_count; i++, before = ",")
+		fprintf(stderr, "%s %s", before, guest->hostdev[i].address ? guest->hostdev[i].address : "?");
 	fprintf(stderr, "%s\n", *before ? "" : " nothing, it has none that can be seen");
 	return CLIENT_EXIT_FAILED;
+}
+
+/* By the id of the device or the address that it has on the host. */
+static const struct guest_hostdev *find_hostdev(const struct guest *guest, const char *word)
+{
+	for (unsigned i = 0; i < guest->hostdev_count; i++) {
+		const struct guest_hostdev *hostdev = &guest->hostdev[i];
+
+		if ((hostdev->id && strcmp(hostdev->id, word) == 0) ||
+		    (hostdev->address && strcmp(hostdev->address, word) == 0))
+			return hostdev;
+	}
+	return NULL;
+}
+
+/* NULL: there is no such thing, or none that advice is given on. */
+static const struct advice *advise_on(struct host *host, const struct guest *guest, const char *word,
+				      const struct advice_options *how)
+{
+	const struct guest_hostdev *hostdev = find_hostdev(guest, word);
+	const struct guest_disk *disk = guest_disk_find(guest, word);
+	const struct guest_nic *nic = guest_nic_find(guest, word);
+
+	return hostdev ? advise_hostdev(host, guest, hostdev, how)
+	       : disk  ? advise_disk(host, guest, disk, how)
+	       : nic   ? advise_nic(host, guest, nic, how)
+		       : NULL;
 }
 
 static int advise(const struct client_arguments *arguments, struct host *host, const struct advice_options *how)
 {
 	const struct guest *guest = host_tool_guest(&command, host, arguments->operands[0]);
-	const struct guest_disk *disk;
-	const struct guest_nic *nic;
-	const struct advice *advice;
 	const char *name, *word = arguments->operands[1];
+	const struct advice *advice;
 
 	if (!guest)
 		return CLIENT_EXIT_FAILED;
-	disk = guest_disk_find(guest, word);
-	nic = disk ? NULL : guest_nic_find(guest, word);
-	if (!disk && !nic)
+	advice = advise_on(host, guest, word, how);
+	if (!advice)
 		return not_found(guest, word);
-	advice = disk ? advise_disk(host, guest, disk, how) : advise_nic(host, guest, nic, how);
 	name = audit_clean(host->tree, guest->name ? guest->name : arguments->operands[0]);
 	word = audit_clean(host->tree, word);
 	return arguments->json ? print_json(host->tree, name, word, advice)

@@ -11,6 +11,7 @@
 
 #include "audit/advise.h"
 #include "audit/audit.h"
+#include "audit/observe.h"
 #include "audit/path.h"
 #include "base/replace.h"
 #include "client/table.h"
@@ -50,14 +51,39 @@ static const struct client_command command = {
 	.live_only = true,
 };
 
-/* All that is ever read: the model, all rules, and what changes. */
+/* What "strait diagnose" looks at in each sample, whichever guest it will be asked for. */
+static struct observation **begin_observations(struct host *host)
+{
+	struct observation **seen = tree_alloc(host->tree, (host->guests.count + 1) * sizeof(struct observation *));
+
+	for (unsigned i = 0; i < host->guests.count; i++)
+		seen[i] = observe_begin(host, &host->guests.guest[i]);
+	return seen;
+}
+
+static int measure(struct host *host, unsigned seconds, struct error *err)
+{
+	struct observation **seen = begin_observations(host);
+	struct host_exits exits;
+	struct error untraced;
+	int ret = 0;
+
+	for (unsigned i = 0; i < seconds && ret == 0; i++) {
+		/* Tracing costs guests a little, so that it is for the first second alone. */
+		ret = i ? host_measure(host, INTERVAL_NS, err)
+			: host_measure_exits(host, NULL, INTERVAL_NS, &exits, &untraced, err);
+		for (unsigned k = 0; k < host->guests.count && ret == 0; k++)
+			observe_rates(seen[k]);
+	}
+	return ret;
+}
+
+/* All that is ever read: the model, all rules, what advice and paths need, and what changes. */
 static int read_all(struct tree *tree, unsigned seconds, struct error *err)
 {
 	const struct audit_options all = {.contexts = CONTEXT_ALL};
 	struct host *host = host_read(tree);
 	const struct kernel_log_line *lines;
-	struct host_exits exits;
-	struct error untraced;
 	int ret;
 
 	audit_run(host, &all);
@@ -65,10 +91,7 @@ static int read_all(struct tree *tree, unsigned seconds, struct error *err)
 	for (unsigned i = 0; i < host->guests.count; i++)
 		path_of_guest(host, &host->guests.guest[i], NULL);
 	host_kernel_log(tree, &lines);
-	/* Tracing costs guests a little, so that it is for the first second alone. */
-	ret = host_measure_exits(host, NULL, INTERVAL_NS, &exits, &untraced, err);
-	for (unsigned i = 1; i < seconds && ret == 0; i++)
-		ret = host_measure(host, INTERVAL_NS, err);
+	ret = measure(host, seconds, err);
 	/* With what the kernel had to say meanwhile. */
 	host_kernel_log(tree, &lines);
 	return ret;

@@ -131,6 +131,8 @@ static bool is_of_path(const struct advising *advising, const struct finding *fi
 {
 	const char *id = finding->rule->id;
 
+	if (advising->hostdev)
+		return !strncmp(id, "guest.hostdev.", 14);
 	if (advising->disk)
 		return (!strncmp(id, "guest.disk.", 11) || !strncmp(id, "guest.image.", 12)) &&
 		       strcmp(id, "guest.disk.throttle") != 0 && strcmp(id, "guest.disk.discard") != 0;
@@ -143,6 +145,8 @@ static bool is_under(const struct advising *advising, const char *object)
 	const struct host_block *disks[16], *block;
 	unsigned count;
 
+	if (advising->hostdev)
+		return !strcmp(object, advising->hostdev->address);
 	if (advising->nic)
 		return advising->nic->interface && !strcmp(object, advising->nic->interface);
 	if (!advising->disk->image_count || !advising->disk->image[0].file)
@@ -160,7 +164,9 @@ static bool is_under(const struct advising *advising, const char *object)
 
 static const char *name_of(const struct advising *advising)
 {
-	const char *name = advising->disk ? rule_disk_name(advising->disk) : advising->nic->id;
+	const char *name = advising->hostdev ? advising->hostdev->address
+			   : advising->disk  ? rule_disk_name(advising->disk)
+					     : advising->nic->id;
 
 	return name ? name : "nic";
 }
@@ -204,16 +210,46 @@ static bool all_hold(const struct advice *advice)
 	return true;
 }
 
+static bool none_fails(const struct advice *advice)
+{
+	for (unsigned i = 0; i < advice->condition_count; i++) {
+		if (advice->condition[i].holds == 0)
+			return false;
+	}
+	return true;
+}
+
+#define GIVES_UP "live migration, sharing, limits of the host and its cushion when the device resets"
+
+/* Of what is passed through already: what cannot be read is no reason to take it away. */
+static void decide_hostdev(struct advice *advice)
+{
+	if (all_hold(advice)) {
+		advice->answer = ADVICE_PASSTHROUGH;
+		advice->sentence = "it is what it should be: leave it";
+	} else if (none_fails(advice)) {
+		advice->answer = ADVICE_PASSTHROUGH;
+		advice->sentence = "leave it, if what cannot be read from here holds, too";
+	} else {
+		advice->answer = ADVICE_VIRTIO;
+		advice->sentence = "take virtio: not all that passthrough needs is given";
+	}
+	if (advice->answer == ADVICE_PASSTHROUGH)
+		advice->gives_up = GIVES_UP;
+}
+
 static void decide(struct advising *advising)
 {
 	struct advice *advice = advising->advice;
 	const char *model = advising->disk ? advising->disk->model : advising->nic->model;
 
-	if (all_hold(advice)) {
+	if (advising->hostdev) {
+		decide_hostdev(advice);
+	} else if (all_hold(advice)) {
 		advice->answer = ADVICE_PASSTHROUGH;
 		advice->sentence = tree_format(advising->tree, "hand out %s: all that passthrough needs is given",
 					       advising->device->address);
-		advice->gives_up = "live migration, sharing, limits of the host and its cushion when the device resets";
+		advice->gives_up = GIVES_UP;
 	} else if (!is_paravirtual(advising)) {
 		advice->answer = ADVICE_VIRTIO;
 		advice->sentence =
@@ -264,5 +300,31 @@ struct advice *advise_nic(struct host *host, const struct guest *guest, const st
 {
 	struct advising advising = {.host = host, .guest = guest, .nic = nic, .options = options};
 
+	return advise(&advising);
+}
+
+#define CLASS_STORAGE 0x01u
+#define CLASS_NETWORK 0x02u
+
+struct advice *advise_hostdev(struct host *host, const struct guest *guest, const struct guest_hostdev *hostdev,
+			      const struct advice_options *options)
+{
+	const struct host_pci_device *device = hostdev->address ? host_pci_find(&host->pci, hostdev->address) : NULL;
+	struct advising advising = {
+		.host = host, .guest = guest, .hostdev = hostdev, .options = options, .device = device};
+	struct guest_disk *disk;
+	struct guest_nic *nic;
+
+	if (device && device->class >> 16 == CLASS_STORAGE) {
+		disk = tree_alloc(host->tree, sizeof(*disk));
+		*disk = (struct guest_disk){.id = hostdev->id, .queues = HOST_UNKNOWN, .queue_size = HOST_UNKNOWN};
+		advising.disk = disk;
+	} else if (device && device->class >> 16 == CLASS_NETWORK) {
+		nic = tree_alloc(host->tree, sizeof(*nic));
+		*nic = (struct guest_nic){.id = hostdev->id, .queues = HOST_UNKNOWN};
+		advising.nic = nic;
+	} else {
+		return NULL;
+	}
 	return advise(&advising);
 }

@@ -66,6 +66,10 @@ struct advice *advise_disk(struct host *host, const struct guest *guest, const s
 struct advice *advise_nic(struct host *host, const struct guest *guest, const struct guest_nic *nic,
 			  const struct advice_options *options);
 
+/* Of a drive or NIC that the guest has by passthrough: whether that is right. NULL: it is neither. */
+struct advice *advise_hostdev(struct host *host, const struct guest *guest, const struct guest_hostdev *hostdev,
+			      const struct advice_options *options);
+
 /* Read what advice needs beyond the model, of all guests: so that a capture has it. */
 void advise_read(struct host *host);
 

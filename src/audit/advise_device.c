@@ -142,6 +142,10 @@ void advise_find_drive(struct advising *advising, struct advice_condition *condi
 	const char *use = NULL, *first = NULL;
 	unsigned drives = 0;
 
+	if (advising->hostdev) {
+		say_device(advising, condition, "the guest has it");
+		return;
+	}
 	for (unsigned i = 0; i < pci->count; i++) {
 		const struct host_pci_device *device = &pci->device[i];
 
@@ -188,6 +192,10 @@ void advise_find_function(struct advising *advising, struct advice_condition *co
 	const struct host_pci *pci = &advising->host->pci;
 	unsigned functions = 0, more;
 
+	if (advising->hostdev) {
+		say_device(advising, condition, "the guest has it");
+		return;
+	}
 	for (unsigned i = 0; i < pci->count; i++) {
 		const struct host_pci_device *device = &pci->device[i];
 

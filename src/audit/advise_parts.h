@@ -11,6 +11,7 @@ struct advising {
 	const struct guest *guest;
 	const struct guest_disk *disk;
 	const struct guest_nic *nic;
+	const struct guest_hostdev *hostdev; /* what disk or nic stands for where that is passed through; or NULL */
 	const struct advice_options *options;
 	struct advice *advice;
 	const struct host_pci_device *device; /* that could be given to the guest; NULL: none */

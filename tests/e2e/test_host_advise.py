@@ -55,7 +55,7 @@ NO_FUNCTIONS_YET = {
     "/sys/bus/pci/devices/0000:42:00.0": {"link": "../../../devices/pci0000:40/0000:42:00.0"},
 }
 DISK, NIC = "vda", "net0"
-COMMAND_LINE = "/proc/4100/cmdline"
+COMMAND_LINE = next(path for path in machine("guest") if re.fullmatch(r"/proc/\d+/cmdline", path))
 RAW = "driver=raw,node-name=d0,file=f0,cache.direct=on,discard=unmap"
 DEVICE = "virtio-blk-pci,id=vda,drive=d0,iothread=io0,num-queues=2"
 FILE = "driver=host_device,node-name=f0,filename=/dev/mapper/vg-db1,aio=native,cache.direct=on,discard=unmap"
@@ -141,7 +141,7 @@ def test_one_thing_missing_and_it_is_not(advise, name, files, options, condition
 
 def test_a_function_that_another_guest_has_is_taken(advise):
     words = [arguments_of_guest()[0], "-name", "b", "-device", "vfio-pci,host=42:10.0"]
-    advice = advise(NIC, FUNCTIONS, {"/proc/1001/cmdline": {"arguments": words}, "/proc/1001/comm": "qemu-system-x86"},
+    advice = advise(NIC, FUNCTIONS, {"/proc/7001/cmdline": {"arguments": words}, "/proc/7001/comm": "qemu-system-x86"},
                     options=ALL)
     assert advice["answer"] == "virtio" and "guests have all 1" in advice["conditions"][1]["evidence"]
 
@@ -178,6 +178,24 @@ def test_who_needs_snapshots_keeps_qcow2(advise):
     assert "type='qcow2'" in kept["libvirt"] and "driver=qcow2" in kept["qemu"]
 
 
+@pytest.mark.parametrize("word", ["vf0", "0000:03:00.1"])
+@pytest.mark.parametrize("options, answer, sentence", [
+    (ALL, "passthrough", "leave it"),
+    ([], "passthrough", "if what cannot be read"),
+    ([*ALL, "--needs", "migration"], "virtio", "not all that passthrough needs"),
+    (["--workload", "density", "--failover"], "virtio", "not all that passthrough needs"),
+])
+def test_what_is_passed_through_already(advise, word, options, answer, sentence):
+    advice = advise(word, options=options)
+    assert advice["answer"] == answer and sentence in advice["sentence"] and advice["in-its-way"] == []
+    assert ("host=0000:03:00.1" if answer == "passthrough" else "virtio-net-pci") in advice["qemu"]
+
+
+def test_what_is_not_right_about_passthrough_is_told(advise):
+    advice = advise("vf0", {"/sys/devices/pci0000:00/0000:03:00.1/numa_node": "0"}, options=ALL)
+    assert "guest.hostdev.near" in [layer["rule"] for layer in advice["in-its-way"]]
+
+
 COUNTED = [
     ({"rd_operations": 9, "wr_operations": 9}, "unknown"),
     ({"rd_operations": 50000, "wr_operations": 50000, "flush_operations": 40000,
@@ -195,7 +213,7 @@ def test_the_workload_by_what_qemu_counted(advise, stats, workload):
     answer = [{"device": "", "qdev": "/machine/peripheral/another"}, 7,
               {"device": "", "qdev": "/machine/peripheral/vda/virtio-backend", "stats": stats}]
     advice = advise(DISK, {COMMAND_LINE: {"arguments": words},
-                           "/.strait/qmp/4100/query-blockstats.json": json.dumps(answer)})
+                           f"/.strait/qmp/{COMMAND_LINE.split('/')[2]}/query-blockstats.json": json.dumps(answer)})
     assert advice["workload"] == workload and "QEMU counted" in advice["workload-evidence"]
 
 
@@ -214,7 +232,7 @@ def test_hostile_names_are_quoted(advise):
     (["--needs", "sleep", "db1", "0"], "--needs=sleep: expected some of migration", 2),
     (["--workload", "sleep", "db1", "0"], "--workload=sleep: expected general", 2),
     (["none", "0"], "none: ", 3),
-    (["db1", "vdx"], "vdx: the guest has no such disk or NIC: expected vda, vdb, net0", 3),
+    (["db1", "vdx"], "vdx: the guest has no such disk or NIC: expected vda, vdb, net0, 0000:03:00.1", 3),
 ])
 def test_usage(build_dir, workdir, arguments, complaint, code):
     build(workdir, machine("host"), machine("guest"))

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import tarfile
+import time
 
 import pytest
 
@@ -28,9 +29,23 @@ def capture(build_dir, path, *arguments):
 
 @pytest.fixture(scope="module")
 def taken(build_dir, tmp_path_factory):
-    """A capture of the machine that the tests run on, with what was said of it."""
-    path = str(tmp_path_factory.mktemp("capture") / "a.tar.zst")
-    return path, capture(build_dir, path)
+    """A capture of the machine that the tests run on and of a guest on it, with what was said of it."""
+    directory = tmp_path_factory.mktemp("capture")
+    (directory / "image").write_bytes(bytes(1 << 20))
+    qemu = subprocess.Popen(
+        ["qemu-system-x86_64", "-name", "captured", "-accel", "tcg", "-display", "none", "-nodefaults", "-m", "32",
+         "-qmp", f"unix:{directory}/qmp,server=on,wait=off", "-device", "virtio-blk-pci,id=disk,drive=d",
+         "-blockdev", f"driver=file,node-name=f,filename={directory}/image",
+         "-blockdev", "driver=raw,node-name=d,file=f"])
+    try:
+        while not (directory / "qmp").exists():
+            assert qemu.poll() is None
+            time.sleep(0.01)
+        said = capture(build_dir, str(directory / "a.tar.zst"))
+    finally:
+        qemu.kill()
+        qemu.wait()
+    return str(directory / "a.tar.zst"), said
 
 
 def test_what_was_captured_is_told(taken):
@@ -40,7 +55,8 @@ def test_what_was_captured_is_told(taken):
     assert os.stat(path).st_mode & 0o777 == 0o600
 
 
-COMMANDS = [["list"], ["audit", "--profile", "general"], ["audit", "--profile", "low-latency"], ["map"], ["exits"]]
+COMMANDS = [["list"], ["audit", "--profile", "general"], ["audit", "--profile", "low-latency"], ["map"], ["exits"],
+            ["diagnose", "captured"], ["advise", "captured", "disk"], ["map", "captured", "disk"]]
 
 
 @pytest.mark.parametrize("arguments", COMMANDS, ids=" ".join)
@@ -54,6 +70,8 @@ def test_a_capture_has_all_that_is_read(build_dir, taken, tmp_path, arguments):
     assert (packed.returncode, packed.stdout) == (unpacked.returncode, unpacked.stdout)
     for result in (packed, unpacked):
         assert "has not got" not in result.stderr
+    if arguments[0] == "list":
+        assert "captured" in [guest["name"] for guest in json.loads(packed.stdout)["guest"]]
 
 
 def test_the_model_is_the_same(build_dir, taken):
@@ -274,7 +292,7 @@ WRONG = {
     "/proc/cpuinfo": "\0" * 1000, "/proc/meminfo": "MemTotal: -5 kB\nMemTotal: 99999999999999999999999 kB\n",
     "/proc/interrupts": "CPU0 CPU1\n 1: x y\n" + "9" * 5000, "/proc/stat": "cpu0\ncpu-1 1 2\ncpu99999999999 1",
     "/proc/self": {"link": "1"}, "/proc/1/mountinfo": "1 1 1\n- - - -\n" * 100,
-    "/proc/4100/cmdline": {"arguments": ["qemu-system-x86_64", "-device", "{" * 3000, "-smp", "cpus=99999999999",
+    "/proc/1000/cmdline": {"arguments": ["qemu-system-x86_64", "-device", "{" * 3000, "-smp", "cpus=99999999999",
                                          "-m", "-1"]},
     "/sys/class/block/sda/size": "-7", "/sys/class/block/sda/queue": "a file, no directory",
     "/sys/class/net/eth0": "a file, no directory", "/sys/devices/system/node/online": "0-99999999",
