@@ -88,6 +88,30 @@ static struct guest_thread *thread_of_tid(struct guest_thread *thread, unsigned 
 	return NULL;
 }
 
+static struct guest_thread *add_other(struct tree *tree, struct guest *guest)
+{
+	struct guest_thread *thread;
+
+	guest->other = array_grow(tree, guest->other, guest->other_count, sizeof(*guest->other));
+	thread = &guest->other[guest->other_count];
+	*thread = (struct guest_thread){.index = guest->other_count++, .poll_max_ns = HOST_UNKNOWN};
+	return thread;
+}
+
+static void add_vhost(struct tree *tree, struct guest *guest)
+{
+	int tid[PROCESSES_VHOST_MAX];
+	const unsigned count = processes_vhost(tree, guest->pid, tid);
+
+	for (unsigned i = 0; i < count; i++) {
+		struct guest_thread *thread = add_other(tree, guest);
+
+		thread->tid = tid[i];
+		thread->name = tree_line(tree, "/proc/%d/comm", tid[i]);
+		thread->allowed = read_allowed(tree, tid[i], tid[i]);
+	}
+}
+
 static void read_thread(struct tree *tree, struct guest *guest, int tid)
 {
 	const char *comm = tree_line(tree, "/proc/%d/task/%d/comm", guest->pid, tid);
@@ -101,12 +125,8 @@ static void read_thread(struct tree *tree, struct guest *guest, int tid)
 		thread = iothread_named(guest, comm);
 	if (thread && thread->tid != HOST_UNKNOWN && thread->tid != tid)
 		thread = NULL; /* it is known, and another one */
-	if (!thread) {
-		guest->other = array_grow(tree, guest->other, guest->other_count, sizeof(*guest->other));
-		thread = &guest->other[guest->other_count];
-		thread->index = guest->other_count++;
-		thread->poll_max_ns = HOST_UNKNOWN;
-	}
+	if (!thread)
+		thread = add_other(tree, guest);
 	thread->tid = tid;
 	if (!thread->name)
 		thread->name = comm;
@@ -123,4 +143,5 @@ void guest_threads_read(struct tree *tree, struct guest *guest)
 		if (isdigit((unsigned char)names[i][0]) && strlen(names[i]) <= 9)
 			read_thread(tree, guest, atoi(names[i]));
 	}
+	add_vhost(tree, guest);
 }

@@ -5,6 +5,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -73,10 +74,28 @@ static const char *const words[] = {
 	[GUEST_FIRECRACKER] = "firecracker",
 };
 
+/* "vhost-1234" serves process 1234: a thread of the kernel before Linux 6.4, of that process since. */
+static void add_vhost(int proc, const char *pid, json_t *list)
+{
+	char path[64], text[32], end;
+	ssize_t length;
+	int fd, of;
+
+	snprintf(path, sizeof(path), "%s/comm", pid);
+	fd = openat(proc, path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	length = read(fd, text, sizeof(text) - 1);
+	close(fd);
+	text[length > 0 ? length : 0] = '\0';
+	if (sscanf(text, "vhost-%d%c", &of, &end) == 2 && end == '\n')
+		json_array_append_new(list, json_pack("{s:i,s:i}", "pid", atoi(pid), "of", of));
+}
+
 static ssize_t provide(void *context, char **text)
 {
 	DIR *directory = opendir("/proc");
-	json_t *document, *processes;
+	json_t *document, *processes, *vhost;
 	struct dirent *entry;
 
 	(void)context;
@@ -84,11 +103,13 @@ static ssize_t provide(void *context, char **text)
 		return -errno;
 	document = json_object();
 	processes = json_array();
+	vhost = json_array();
 	while ((entry = readdir(directory))) {
 		enum guest_hypervisor hypervisor;
 
 		if (!isdigit((unsigned char)entry->d_name[0]) || strlen(entry->d_name) > 9)
 			continue;
+		add_vhost(dirfd(directory), entry->d_name, vhost);
 		hypervisor = look_at(dirfd(directory), entry->d_name);
 		if (hypervisor != GUEST_OTHER)
 			json_array_append_new(processes, json_pack("{s:i,s:s}", "pid", atoi(entry->d_name),
@@ -96,6 +117,7 @@ static ssize_t provide(void *context, char **text)
 	}
 	closedir(directory);
 	json_object_set_new(document, "processes", processes);
+	json_object_set_new(document, "vhost", vhost);
 	return document_text(document, text);
 }
 
@@ -168,6 +190,27 @@ struct process *processes_read(struct tree *tree, unsigned *count)
 		qsort(list.process, list.count, sizeof(*list.process), compare);
 	*count = list.count;
 	return list.process;
+}
+
+unsigned processes_vhost(struct tree *tree, int pid, int tid[PROCESSES_VHOST_MAX])
+{
+	const char *text;
+	const ssize_t length = tree_ask(tree, &text, provide, NULL, "processes.json");
+	json_t *document = document_object(text, length);
+	const json_t *thread;
+	unsigned count = 0;
+	size_t i;
+
+	json_array_foreach(document_member(document, "vhost"), i, thread)
+	{
+		const int64_t number = document_number(thread, "pid");
+
+		if (document_number(thread, "of") == pid && number > 0 && number <= INT32_MAX &&
+		    count < PROCESSES_VHOST_MAX)
+			tid[count++] = (int)number;
+	}
+	json_decref(document);
+	return count;
 }
 
 int process_open(int pid, const char *path, struct stat *st)

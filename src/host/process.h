@@ -21,6 +21,11 @@ struct process {
 struct tree;
 struct process *processes_read(struct tree *tree, unsigned *count);
 
+/* Threads of the kernel that move packets or blocks for a process (vhost), which are none of its own before Linux 6.4.
+ */
+#define PROCESSES_VHOST_MAX 256u
+unsigned processes_vhost(struct tree *tree, int pid, int tid[PROCESSES_VHOST_MAX]);
+
 /*
  * Open a file for reading as process pid sees it (its root, where that may be looked at): a descriptor, or a negative
  * errno. Its command line chose the path, so nothing is opened but what is a file or a block device: others may do

@@ -166,6 +166,13 @@ static struct guest_image *add_image(struct walk *walk)
 	return &disk->image[disk->image_count++];
 }
 
+static const char *discard_word(const char *word)
+{
+	if (!word || strcmp(word, "off") == 0)
+		return "ignore";
+	return strcmp(word, "on") == 0 ? "unmap" : word;
+}
+
 /* What QEMU takes from the node that has it: the top one for some, the one that opens the file for others. */
 static void take_settings(struct walk *walk, const struct node *node)
 {
@@ -178,7 +185,7 @@ static void take_settings(struct walk *walk, const struct node *node)
 	if (get(node, "aio"))
 		disk->aio = get(node, "aio");
 	if (!disk->discard)
-		disk->discard = get(node, "discard") ? get(node, "discard") : "ignore";
+		disk->discard = discard_word(get(node, "discard"));
 	if (!disk->detect_zeroes)
 		disk->detect_zeroes = get(node, "detect-zeroes") ? get(node, "detect-zeroes") : "off";
 	if (disk->read_only == HOST_UNKNOWN)
@@ -278,12 +285,33 @@ static void read_protocol(struct walk *walk, struct node node, struct guest_imag
 					      .cache_bytes = image->cache_bytes};
 }
 
-/* A path is relative to the directory that QEMU is in. */
+/* -add-fd fd=5,set=2: the file is that of a descriptor. */
+static const char *path_of_set(struct walk *walk, const char *set)
+{
+	for (unsigned i = 0; i < walk->command->count; i++) {
+		const struct qemu_option *option = &walk->command->option[i];
+		const char *own = strcmp(option->name, "add-fd") == 0 ? qemu_key(&option->keys, "set") : NULL;
+		const int64_t fd = own && strcmp(own, set) == 0 ? qemu_number(qemu_key(&option->keys, "fd"), -1) : -1;
+
+		if (fd >= 0 && fd < INT32_MAX)
+			return tree_link(walk->tree, "/proc/%d/fd/%d", walk->pid, (int)fd);
+	}
+	return NULL;
+}
+
+/* A path as it is outside: relative ones are to the directory that QEMU is in. */
 static void make_absolute(struct walk *walk, struct guest_image *image)
 {
-	if (image->file && image->protocol &&
-	    (strcmp(image->protocol, "file") == 0 || strcmp(image->protocol, "host_device") == 0))
-		image->file = qemu_path(walk->tree, walk->pid, image->file);
+	const char *path = NULL;
+
+	if (!image->file || !image->protocol ||
+	    (strcmp(image->protocol, "file") != 0 && strcmp(image->protocol, "host_device") != 0))
+		return;
+	if (strncmp(image->file, "/dev/fdset/", 11) == 0)
+		path = path_of_set(walk, image->file + 11);
+	if (path && *path == '/')
+		qemu_name_file(walk->tree, image, path);
+	image->file = qemu_path(walk->tree, walk->pid, image->file);
 }
 
 static void read_format(struct walk *walk, struct node node, const char *driver)

@@ -23,7 +23,15 @@ static const char *first_of_list(struct tree *tree, const char *list)
 	return tree_format(tree, "%.*s", (int)strcspn(list, ":"), list);
 }
 
-/* Of several the first one, which QEMU tries first; qmp.c asks which it became. */
+/* By this name QEMU prefers KVM (softmmu/vl.c): some distributions have a link. */
+static bool is_called_kvm(const char *binary)
+{
+	const size_t length = strlen(binary);
+
+	return length >= 3 && strcmp(binary + length - 3, "kvm") == 0;
+}
+
+/* Of several the first one, which QEMU tries first; QMP says which it became. */
 static const char *read_accelerator(struct tree *tree, const struct qemu_command *command)
 {
 	const char *named = machine_key(command, "accel");
@@ -38,7 +46,9 @@ static const char *read_accelerator(struct tree *tree, const struct qemu_command
 	}
 	if (qemu_option_find(command, "enable-kvm"))
 		return "kvm";
-	return named ? first_of_list(tree, named) : "tcg";
+	if (named)
+		return first_of_list(tree, named);
+	return is_called_kvm(command->binary) ? "kvm" : "tcg";
 }
 
 static void add_feature(struct tree *tree, struct guest *guest, const char *feature)
@@ -147,12 +157,13 @@ static host_answer is_locked(const struct qemu_command *command)
 void qemu_machine_read(struct tree *tree, const struct qemu_command *command, struct guest *guest)
 {
 	const struct qemu_option *uuid = qemu_option_find(command, "uuid");
+	const char *smbios = qemu_option_key(command, "smbios", "uuid");
 
 	guest->hypervisor = GUEST_QEMU;
 	guest->source = GUEST_OF_COMMAND_LINE;
 	guest->binary = command->binary;
 	guest->name = qemu_option_key(command, "name", "guest");
-	guest->uuid = uuid ? uuid->text : NULL;
+	guest->uuid = uuid ? uuid->text : smbios;
 	guest->machine = machine_key(command, "type");
 	if (!guest->machine && is_x86(guest))
 		guest->machine = "pc";

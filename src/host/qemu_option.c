@@ -233,6 +233,7 @@ struct qemu_command *qemu_command_read(struct tree *tree, const char *text, size
 		else
 			add_option(tree, command, name, words[++i]);
 	}
+	qemu_settings_apply(tree, command);
 	return command;
 }
 

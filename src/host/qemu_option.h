@@ -41,6 +41,9 @@ struct tree;
 /* What /proc/PID/cmdline holds: words that end with a NUL each. An image that is no option's becomes "hda". */
 struct qemu_command *qemu_command_read(struct tree *tree, const char *text, size_t length);
 
+/* What -set and -global say of other options, put into their keys; qemu_command_read() has done it. */
+void qemu_settings_apply(struct tree *tree, struct qemu_command *command);
+
 /* One argument; implied is the key of a first value that has none, or NULL. */
 struct qemu_keys qemu_keys_read(struct tree *tree, const char *text, const char *implied);
 

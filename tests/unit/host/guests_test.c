@@ -90,10 +90,18 @@ static void threads_by_kvm(void **state)
 	made_file(&made, "/sys/kernel/debug/kvm/7-12/vcpu0/pid", "9\n");
 	made_file(&made, "/sys/kernel/debug/kvm/7-12/vcpu1/pid", "8\n");
 	made_file(&made, "/sys/kernel/debug/kvm/6-12/vcpu1/pid", "7\n");
+	/* before Linux 6.4 vhost's threads are the kernel's */
+	add_task(&made, 99, 99, "vhost-7", "4");
+	made_file(&made, "/proc/99/comm", "vhost-7\n");
+	made_file(&made, "/.strait/processes.json",
+		  "{\"processes\":[{\"pid\":7,\"hypervisor\":\"qemu\"}],\"vhost\":[{\"pid\":99,\"of\":7},{\"pid\":98,"
+		  "\"of\":6}]}");
 	guest = read_one(&made, QEMU, sizeof(QEMU));
 	assert_thread(made.tree, &guest->vcpu[0], 9, "2");
 	assert_thread(made.tree, &guest->vcpu[1], 8, "3");
-	assert_int_equal(guest->other_count, 1);
+	assert_int_equal(guest->other_count, 2);
+	assert_thread(made.tree, &guest->other[1], 99, "4");
+	assert_string_equal(guest->other[1].name, "vhost-7");
 	assert_int_equal(guest->iothread[0].tid, HOST_UNKNOWN);
 	made_close(&made);
 }

@@ -23,16 +23,31 @@ static inline void made_begin(struct made *made)
 		abort();
 }
 
+static inline void made_directories(const struct made *made, char *path)
+{
+	for (char *slash = path + strlen(made->path) + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
+		*slash = '\0';
+		mkdir(path, 0777);
+	}
+}
+
+static inline void made_link(const struct made *made, const char *name, const char *target)
+{
+	char path[1024];
+
+	snprintf(path, sizeof(path), "%s%s", made->path, name);
+	made_directories(made, path);
+	if (symlink(target, path) < 0)
+		abort();
+}
+
 static inline void made_bytes(const struct made *made, const char *name, const void *bytes, size_t length)
 {
 	char path[1024];
 	FILE *file;
 
 	snprintf(path, sizeof(path), "%s%s", made->path, name);
-	for (char *slash = path + strlen(made->path) + 1; (slash = strchr(slash, '/')); *slash++ = '/') {
-		*slash = '\0';
-		mkdir(path, 0777);
-	}
+	made_directories(made, path);
 	file = fopen(path, "wbe");
 	if (!file || fwrite(bytes, 1, length, file) != length || fclose(file) != 0)
 		abort();

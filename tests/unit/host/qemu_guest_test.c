@@ -29,6 +29,7 @@ static int set_up(void **state)
 	made_file(&made, "/.strait/image/middle.qcow2.json",
 		  "{\"format\":\"qcow2\",\"cluster-size\":4096,\"virtual-size\":100,\"backing\":\"nbd://h/base\"}");
 	made_file(&made, "/.strait/image/loop.qcow2.json", "{\"format\":\"qcow2\",\"backing\":\"loop.qcow2\"}");
+	made_link(&made, "/proc/7/fd/9", "/a");
 	made_open(&made);
 	return 0;
 }
@@ -123,6 +124,16 @@ static const char *const pairs[] = {
 	"\"mem-path\":\"/dev/hugepages1G/"
 	"x\",\"share\":true,\"prealloc\":true,\"host-nodes\":[0,1],\"policy\":\"bind\"} "
 	"-numa node,nodeid=0,cpus=0,memdev=m0 -m 1024M",
+
+	"-drive file=/a,if=none,id=d0 -set drive.d0.cache=none " RAW_DEVICE,
+	"-drive file=/dev/fdset/2,if=none,id=d0,cache=none,discard=off -add-fd fd=9,set=2 " RAW_DEVICE,
+
+	"-drive file=/a,if=none,id=d -device virtio-blk-pci,drive=d -global virtio-blk-pci.num-queues=3",
+	"-drive file=/a,if=none,id=d -device virtio-blk-pci,drive=d,num-queues=3 -global "
+	"driver=virtio-blk-pci,property=num-queues,value=5",
+
+	"-uuid 1-2",
+	"-smbios type=1,uuid=1-2",
 
 	"-realtime mlock=on -no-hpet",
 	"-overcommit mem-lock=on -machine hpet=off -machine pc",
