@@ -394,6 +394,8 @@ void qemu_drive_read(struct tree *tree, const struct qemu_command *command, cons
 		read_node(&walk, (struct node){.keys = &inside, .prefix = ""});
 	} else if ((file && *file) || has_inside(&node, "file") || qemu_key(keys, "driver")) {
 		read_node(&walk, node);
+	} else {
+		take_settings(&walk, &node); /* without a medium */
 	}
 	disk->cdrom = media && strcmp(media, "cdrom") == 0;
 	if (disk->read_only == HOST_UNKNOWN)

@@ -248,6 +248,47 @@ static void buses_and_names(void **state)
 	assert_int_equal(read_guest("-drive if=pflash,file=/f.fd -drive file=/a,if=none,id=d").disk_count, 0);
 }
 
+/* As Proxmox starts it, but for what is none of ours. */
+static void of_a_manager(void **state)
+{
+	static const char line[] =
+		"-id 100 -name vm100,debug-threads=on -no-shutdown -chardev "
+		"socket,id=qmp,path=/run/100.qmp,server=on,wait=off "
+		"-mon chardev=qmp,mode=control -chardev socket,id=qmp-event,path=/run/qmeventd.sock,reconnect=5 "
+		"-mon chardev=qmp-event,mode=control -daemonize -smbios type=1,uuid=aaaa-bbbb "
+		"-smp 4,sockets=1,cores=4,maxcpus=4 -nodefaults -cpu host,+kvm_pv_eoi -m 4096 "
+		"-object iothread,id=iothread-virtioscsi0 -device virtio-balloon-pci,id=balloon0 "
+		"-drive if=none,id=drive-ide2,media=cdrom,aio=io_uring "
+		"-device ide-cd,bus=ide.1,unit=0,drive=drive-ide2,id=ide2,bootindex=101 "
+		"-device virtio-scsi-pci,id=virtioscsi0,bus=pci.3,addr=0x1,iothread=iothread-virtioscsi0 "
+		"-drive file=/dev/pve/vm-100-disk-0,if=none,id=drive-scsi0,cache=writeback,discard=on,format=raw,"
+		"aio=io_uring,detect-zeroes=unmap "
+		"-device "
+		"scsi-hd,bus=virtioscsi0.0,channel=0,scsi-id=0,lun=0,drive=drive-scsi0,id=scsi0,rotation_rate=1 "
+		"-netdev type=tap,id=net0,ifname=tap100i0,script=/x,downscript=/y,vhost=on "
+		"-device virtio-net-pci,mac=AA:BB:CC:DD:EE:FF,netdev=net0,bus=pci.0,id=net0 -machine type=pc+pve0";
+	const struct guest guest = read_guest(line);
+
+	(void)state;
+	assert_string_equal(guest.name, "vm100");
+	assert_string_equal(guest.uuid, "aaaa-bbbb");
+	assert_string_equal(guest.qmp, "/run/100.qmp");
+	assert_string_equal(guest.machine, "pc+pve0");
+	assert_int_equal(guest.vcpu_count, 4);
+	assert_int_equal(guest.memory.size, 4ull << 30);
+	assert_int_equal(guest.memory.balloon, 1);
+	assert_int_equal(guest.disk_count, 2);
+	assert_int_equal(guest.disk[0].image_count, 0);
+	assert_string_equal(guest.disk[0].aio, "io_uring");
+	assert_string_equal(guest.disk[0].bus, "ide");
+	assert_string_equal(guest.disk[1].bus, "scsi");
+	assert_string_equal(guest.disk[1].iothread, "iothread-virtioscsi0");
+	assert_string_equal(guest.disk[1].discard, "unmap");
+	assert_string_equal(guest.disk[1].detect_zeroes, "unmap");
+	assert_string_equal(guest.nic[0].interface, "tap100i0");
+	assert_int_equal(guest.nic[0].vhost, 1);
+}
+
 /* Backing files: named on the command line, by the images, or not at all. */
 static void chains(void **state)
 {
@@ -405,6 +446,7 @@ int main(void)
 		cmocka_unit_test(memory),
 		cmocka_unit_test(cards),
 		cmocka_unit_test(machine),
+		cmocka_unit_test(of_a_manager),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
