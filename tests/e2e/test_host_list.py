@@ -2,10 +2,12 @@
 """strait list: real QEMU processes, told by their command lines, QMP and /proc, live and from a capture."""
 
 import contextlib
+import fcntl
 import json
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import sys
 import time
@@ -57,7 +59,7 @@ class Monitor:
 
 
 @contextlib.contextmanager
-def qemu(workdir, *arguments, qmp=True):
+def qemu(workdir, *arguments, qmp=True, pass_fds=()):
     """A machine that does not run its vCPUs. Its monitor answers, so that all that it was told to open is open."""
     path = os.path.join(workdir, "ready")
     extra = os.path.join(workdir, "qmp")
@@ -65,7 +67,7 @@ def qemu(workdir, *arguments, qmp=True):
                f"socket,id=ready,path={path},server=on,wait=off", "-mon", "chardev=ready,mode=readline", *arguments]
     if qmp:
         command += ["-qmp", f"unix:{extra},server=on,wait=off"]
-    process = subprocess.Popen(command, cwd=workdir, stdin=subprocess.DEVNULL)
+    process = subprocess.Popen(command, cwd=workdir, stdin=subprocess.DEVNULL, pass_fds=pass_fds)
     try:
         deadline = time.monotonic() + 60
         while True:
@@ -248,6 +250,49 @@ def test_the_table(build_dir, workdir):
     assert result.returncode == 0
     line, = [line for line in result.stdout.splitlines() if line.startswith("tab1 ")]
     assert line.split()[1:6] == [str(pid), "prelaunch", "process", "qemu", "tcg"] and "64 MiB" in line
+
+
+def test_where_memory_lies(build_dir, workdir):
+    """Of a file and of memory without a name, once it is all there."""
+    size = 64 << 20
+    file = os.path.join(workdir, "memory")
+    with qemu(workdir, "-m", "128", "-smp", "2", "-object", f"memory-backend-memfd,id=m0,size={size},prealloc=on",
+              "-object", f"memory-backend-file,id=m1,size={size},mem-path={file},share=on,prealloc=on",
+              "-numa", "node,cpus=0,memdev=m0", "-numa", "node,cpus=1,memdev=m1") as (pid, _):
+        guest = guests(build_dir)[pid]
+    backends = {backend["id"]: backend for backend in guest["memory"]["backend"]}
+    assert backends["m0"]["guest-cpus"] == "0" and backends["m1"]["guest-cpus"] == "1"
+    assert backends["m1"]["path"] == file and backends["m1"]["page"] == 0 and backends["m1"]["prealloc"]
+    places = guest["memory"]["place"]
+    if not os.path.exists(f"/proc/{os.getpid()}/numa_maps"):
+        assert places == []
+    else:
+        assert 2 * size <= sum(place["bytes"] for place in places) < 4 * size
+
+
+def open_tap(name):
+    """A descriptor of a new tap device, which goes with it."""
+    fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    # TUNSETIFF with IFF_TAP, IFF_NO_PI and IFF_VNET_HDR
+    fcntl.ioctl(fd, 0x400454ca, struct.pack("16sH14x", name.encode(), 0x0002 | 0x1000 | 0x4000))
+    return fd
+
+
+def test_a_tap_device_of_a_descriptor(build_dir, workdir):
+    """As managers hand it over: the command line has a number alone."""
+    name = f"st{os.getpid() % 1000000}"
+    try:
+        fd = open_tap(name)
+    except OSError as error:
+        pytest.skip(f"no tap devices here: {error}")
+    try:
+        with qemu(workdir, "-netdev", f"tap,id=n0,fd={fd},vhost=off", "-device", "e1000,netdev=n0,id=nic0",
+                  pass_fds=[fd]) as (pid, _):
+            nic, = guests(build_dir)[pid]["nic"]
+    finally:
+        os.close(fd)
+    assert (nic["id"], nic["model"], nic["backend"], nic["interface"], nic["vhost"]) == \
+        ("nic0", "e1000", "tap", name, False)
 
 
 def test_without_rights(build_dir, workdir):
