@@ -56,20 +56,27 @@ NO_FUNCTIONS_YET = {
 }
 DISK, NIC = "vda", "net0"
 COMMAND_LINE = next(path for path in machine("guest") if re.fullmatch(r"/proc/\d+/cmdline", path))
-RAW = "driver=raw,node-name=d0,file=f0,cache.direct=on,discard=unmap"
-DEVICE = "virtio-blk-pci,id=vda,drive=d0,iothread=io0,num-queues=2"
-FILE = "driver=host_device,node-name=f0,filename=/dev/mapper/vg-db1,aio=native,cache.direct=on,discard=unmap"
+
+
+def arguments_of_guest():
+    return list(machine("guest")[COMMAND_LINE]["arguments"])
+
+
+def word_of_guest(beginning):
+    return next(word for word in arguments_of_guest() if str(word).startswith(beginning))
+
+
+# The disk's, from what is below to the device.
+FILE, RAW, DEVICE = (word_of_guest(word) for word in ("driver=host_device,", "driver=raw,", "virtio-blk-pci,"))
 QCOW2 = RAW.replace("raw", "qcow2")
+NIC_DEVICE = word_of_guest("virtio-net-pci,")
+PATH = re.search(r"filename=([^,]*)", FILE)[1]
 ALL = ["--workload", "latency", "--failover"]
 
 
 def strait(build_dir, *arguments):
     return subprocess.run([os.path.join(build_dir, "cmd", "strait", "strait"), "advise", *arguments],
                           capture_output=True, text=True, timeout=60)
-
-
-def arguments_of_guest():
-    return list(machine("guest")[COMMAND_LINE]["arguments"])
 
 
 def command_line(*changes):
@@ -148,7 +155,7 @@ def test_a_function_that_another_guest_has_is_taken(advise):
 
 @pytest.mark.parametrize("name, change, rule", [
     (DISK, (DEVICE, "ide-hd,id=vda,drive=d0"), "guest.disk.bus"),
-    (NIC, ("virtio-net-pci,id=net0,netdev=n0,mq=on", "e1000,id=net0,netdev=n0"), "guest.nic.model"),
+    (NIC, (NIC_DEVICE, "e1000,id=net0,netdev=n0"), "guest.nic.model"),
 ])
 def test_what_is_emulated_becomes_virtio(advise, name, change, rule):
     advice = advise(name, command_line(change))
@@ -274,7 +281,7 @@ def test_qemu_takes_the_options(advise, workdir, shape):
     options_text = advise(name, command_line(*changes), options=options)["qemu"]
     image = pathlib.Path(workdir) / "image"
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2" if shape == "qcow2" else "raw", image, "8M"], check=True)
-    words = [word.replace("/dev/mapper/vg-db1", str(image)).replace("driver=host_device", "driver=file")
+    words = [word.replace(PATH, str(image)).replace("driver=host_device", "driver=file")
              for word in shlex.split(options_text)]
     result = subprocess.run(["qemu-system-x86_64", "-machine", "q35", "-accel", "tcg", "-smp", "2", "-nodefaults", "-S",
                              "-display", "none", "-monitor", "stdio", *words], input="info block\nquit\n",
