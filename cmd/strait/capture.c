@@ -114,10 +114,27 @@ static const char *default_name(struct tree *tree)
 	return tree_format(tree, "strait-%s-%s.tar.zst", host, when);
 }
 
+/* Into a device or a pipe, which are no files to be replaced. */
+static int write_into(const struct capture *capture, const char *name)
+{
+	FILE *file = fopen(name, "we");
+	int error = file ? 0 : errno;
+
+	if (file && fwrite(capture->bytes, 1, capture->length, file) != capture->length)
+		error = errno;
+	if (file && fclose(file) != 0 && !error)
+		error = errno;
+	if (!error)
+		return CLIENT_EXIT_OK;
+	fprintf(stderr, "%s: %s: cannot be written: %s\n", command.name, name, strerror(error));
+	return CLIENT_EXIT_FAILED;
+}
+
 /* What a machine tells root is not for everybody. */
 static int write_out(const struct capture *capture, const char *name)
 {
 	struct error err;
+	struct stat status;
 	mode_t mask;
 	int ret;
 
@@ -125,6 +142,8 @@ static int write_out(const struct capture *capture, const char *name)
 		fwrite(capture->bytes, 1, capture->length, stdout);
 		return client_command_flush(&command);
 	}
+	if (stat(name, &status) == 0 && !S_ISREG(status.st_mode))
+		return write_into(capture, name);
 	mask = umask(077);
 	ret = replace_file(name, capture->bytes, capture->length, &err);
 	umask(mask);

@@ -56,10 +56,21 @@ static void sync_directory(char *path)
 	close(fd);
 }
 
+/* A device or a directory is not to be lost, whoever names it. */
+static bool may_be_replaced(const char *path)
+{
+	struct stat old;
+
+	return stat(path, &old) < 0 || S_ISREG(old.st_mode);
+}
+
 static int replace(const char *path, char *temporary, const char *text, size_t length)
 {
-	int fd = mkostemp(temporary, O_CLOEXEC), ret;
+	int fd, ret;
 
+	if (!may_be_replaced(path))
+		return -EINVAL;
+	fd = mkostemp(temporary, O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
 	ret = dress(fd, path);
@@ -87,5 +98,7 @@ int replace_file(const char *path, const char *text, size_t length, struct error
 		free(temporary);
 	}
 	free(real);
+	if (ret == -EINVAL)
+		return error_set(err, ret, "%s: cannot be replaced: expected a file, or a name that is free", path);
 	return ret < 0 ? error_set(err, ret, "%s: cannot be written: %s", path, strerror(-ret)) : 0;
 }

@@ -10,7 +10,7 @@
  * Give a file new contents, all of them or none: who reads it meanwhile, or
  * after a crash, finds the old or the new. Mode stays as it was, owner and
  * group where we may; a file that was not there gets mode 0644 less the umask. A
- * symbolic link stays one. Negative errno with err set: nothing has changed.
+ * symbolic link stays one. Negative errno with err set: nothing has changed; -EINVAL: what is there is no file.
  */
 int replace_file(const char *path, const char *text, size_t length, struct error *err);
 

@@ -130,6 +130,15 @@ def test_a_full_disk_leaves_what_was_there(build_dir, tmp_path):
         subprocess.run(["umount", disk], check=True)
 
 
+@pytest.mark.parametrize("name, why", [("/dev/full", "No space left on device"), ("/", "Is a directory")])
+def test_a_device_is_written_to_and_stays_one(build_dir, name, why):
+    before = os.lstat(name)
+    result = strait(build_dir, "capture", "--for", "1", "-o", name)
+    assert result.returncode == 3 and result.stderr == f"strait capture: {name}: cannot be written: {why}\n"
+    assert (os.lstat(name).st_mode, os.lstat(name).st_rdev) == (before.st_mode, before.st_rdev)
+    assert strait(build_dir, "capture", "--for", "1", "-o", "/dev/null").returncode == 0
+
+
 @pytest.mark.parametrize("arguments, complaint", [
     (["--for", "0"], "0: expected seconds from 1 to 86400"),
     (["--from", "x"], "--from: no such option"),

@@ -73,6 +73,14 @@ static void what_cannot_be_written_stays(void **state)
 	assert_int_equal(mkdir("d", 0700), 0);
 	assert_true(replace_file("d", "x", 1, &err) < 0);
 	assert_int_equal(rmdir("d"), 0);
+	/* Nor is anything that is no file, itself or by a link. */
+	assert_int_equal(mkfifo("pipe", 0600), 0);
+	assert_int_equal(symlink("pipe", "link"), 0);
+	assert_int_equal(replace_file("pipe", "x", 1, &err), -EINVAL);
+	assert_int_equal(replace_file("link", "x", 1, &err), -EINVAL);
+	assert_non_null(strstr(err.text, "link: cannot be replaced"));
+	assert_int_equal(unlink("pipe"), 0);
+	assert_int_equal(unlink("link"), 0);
 }
 
 int main(void)
