@@ -167,6 +167,11 @@ static void look_at_health(struct suspicion *suspicion)
 		suspect_unknown(suspicion, "no device of this host is known to be below its disks");
 }
 
+static long long known(int64_t count)
+{
+	return count < 0 ? 0 : (long long)count;
+}
+
 static void look_at_link(struct suspicion *suspicion)
 {
 	const struct observation *seen = suspicion->seen;
@@ -182,8 +187,9 @@ static void look_at_link(struct suspicion *suspicion)
 		if (!device || (i < seen->disk_count && !seen->disk[i].leaf))
 			continue;
 		if (device->aer_fatal > 0 || device->aer_nonfatal > 0)
-			suspect_found(suspicion, 70, "%s: %lld uncorrectable PCIe errors since boot", address,
-				      (long long)(device->aer_fatal + device->aer_nonfatal));
+			suspect_found(suspicion, 70,
+				      "%s: %lld uncorrectable PCIe errors since boot, %lld of them fatal", address,
+				      known(device->aer_fatal) + known(device->aer_nonfatal), known(device->aer_fatal));
 		if (device->aer_correctable > 100)
 			suspect_found(suspicion, 45, "%s: %lld corrected PCIe errors since boot", address,
 				      (long long)device->aer_correctable);

@@ -211,7 +211,7 @@ struct host_counters *host_counters_read(struct host *host)
 	counters->memory = read_pressure(tree, "memory");
 	read_memory(tree, counters);
 	host_counters_exits(host, &counters->exits);
-	host_counters_processes(host, &counters->processes);
+	host_counters_processes(host, &counters->raw_processes, &counters->processes);
 	host_counters_guests(host, &counters->guests, &counters->guest_disks);
 	return counters;
 }

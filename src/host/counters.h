@@ -49,7 +49,7 @@ struct counter_exit {
 struct counter_process {
 	int pid;
 	const char *comm;
-	uint64_t ticks; /* of 10 ms */
+	uint64_t ticks; /* of 10 ms, since the sample before */
 	int cpu;
 };
 
@@ -73,6 +73,7 @@ struct counter_list {
 struct host_counters {
 	uint64_t ns; /* CLOCK_BOOTTIME of that machine */
 	struct counter_list cpus, threads, irqs, disks, nets, exits, processes, guests, guest_disks;
+	struct counter_list raw_processes; /* live: what processes is the difference of */
 	struct host_pressure cpu, io, memory;
 	int64_t dirty, writeback; /* bytes */
 	int64_t swap_in, swap_out, reclaimed;
@@ -87,7 +88,7 @@ void *counter_add(struct tree *tree, struct counter_list *list, size_t size);
 /* Parts of it: those of threads, and what KVM counts. */
 void host_counters_threads(struct host *host, struct counter_list *threads);
 void host_counters_exits(struct host *host, struct counter_list *exits);
-void host_counters_processes(struct host *host, struct counter_list *processes);
+void host_counters_processes(struct host *host, struct counter_list *raw, struct counter_list *processes);
 void host_counters_guests(struct host *host, struct counter_list *guests, struct counter_list *disks);
 
 /* And what changed in these parts: rates->process, guest and guest_disk. */

@@ -21,25 +21,17 @@ static double per_request(int64_t before_ns, int64_t now_ns, int64_t before, int
 		       : (double)(now_ns - before_ns) / (double)(now - before);
 }
 
-static void measure_processes(struct tree *tree, const struct counter_list *before, const struct counter_list *now,
-			      struct host_rates *rates)
+static void measure_processes(struct tree *tree, const struct counter_list *now, struct host_rates *rates)
 {
-	const struct counter_process *old = before->item, *new = now->item;
+	const struct counter_process *process = now->item;
 
 	rates->process = tree_alloc(tree, (now->count + 1) * sizeof(*rates->process));
 	for (size_t i = 0; i < now->count; i++) {
-		size_t k = i < before->count && old[i].pid == new[i].pid ? i : 0;
-		double run;
+		const double run = (double)process[i].ticks / TICKS_A_SECOND / rates->seconds;
 
-		while (k < before->count && old[k].pid != new[i].pid)
-			k++;
-		/* One that has begun since then has run since then. */
-		run = k < before->count ? per_second((int64_t)old[k].ticks, (int64_t) new[i].ticks, rates->seconds)
-					: (double)new[i].ticks / rates->seconds;
-		run /= TICKS_A_SECOND;
 		if (run >= WORTH_TELLING)
 			rates->process[rates->process_count++] =
-				(struct rate_process){new[i].pid, new[i].comm, run, new[i].cpu};
+				(struct rate_process){process[i].pid, process[i].comm, run, process[i].cpu};
 	}
 }
 
@@ -89,7 +81,7 @@ static void measure_disks(struct tree *tree, const struct counter_list *before, 
 void host_rates_of_guests(struct tree *tree, const struct host_counters *before, const struct host_counters *now,
 			  struct host_rates *rates)
 {
-	measure_processes(tree, &before->processes, &now->processes, rates);
+	measure_processes(tree, &now->processes, rates);
 	measure_guests(tree, &before->guests, &now->guests, rates);
 	measure_disks(tree, &before->guest_disks, &now->guest_disks, rates);
 }

@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""strait diagnose: each suspect on a machine on which it is the cause, what is ruled out on one without, and a real QEMU."""
+
+import json
+import os
+import subprocess
+import time
+
+import pytest
+
+from machines import build, machine
+
+SECOND = "/.strait/samples/1"
+LAYERS = ("host", "guest", "devices", "measured")
+THREAD = SECOND + "/proc/1000/task/{}/schedstat"
+KSMD = "60 (ksmd) S 2 0 0 0 -1 0 0 0 0 0 1 1 0 0 20 0 1 0 1 1 1 1 1 1 1 1 0 0 0 0 0 0 0 0 17 1 0 0 0"
+STAGES = {"ring": 10000, "held": 0, "submit": 10000, "backend": 29000000, "publish": 10000, "notify": 10000}
+BUDGET = {"disk": "vdb", "requests": 5000, "levels": [{"total-ns": 30000000, "stages": STAGES}] * 3}
+STRAITD_DISK = {"name": "vdb", "socket": "/run/strait/db1.sock", "file": "/dev/nvme1n1", "queues": 2, "state": "running"}
+
+
+def diskstats(requests, milliseconds, busy):
+    """What both devices count in the second sample, beyond the first."""
+    return "\n".join(f" {number} {name} {10000 + requests} 0 80000 {2000 + milliseconds} 10000 0 80000 2000 0 {4000 + busy} "
+                     f"{4000 + milliseconds} 0 0 0 0 0 0" for number, name in (("259 1", "nvme1n1"), ("252 0", "dm-0")))
+
+
+# What is changed, the cause that has to be first, and what its evidence has to say.
+CAUSES = {
+    "iothread starved": ({THREAD.format(1003): "90200000000 600000000 1500",
+                          SECOND + "/.strait/processes-run": "77 6 80 stressor",
+                          SECOND + "/proc/stat": {"replace": {"cpu6 135": "cpu6 225", "12585": "12500"}}},
+                         "threads.iothread", "io0 waited for a CPU 75 % of the time", "stressor (process 77) took 80 %"),
+    "vcpu starved": ({THREAD.format(1001): "90300000000 400000000 1500"}, "threads.vcpu", "vCPU 0 waited for a CPU"),
+    "emulator starved": ({THREAD.format(1000): "90300000000 400000000 1500"}, "threads.emulator", "on CPUs 7"),
+    "iothread pegged": ({THREAD.format(1003): "90980000000 100000 1500"}, "threads.pegged", "io0 ran 98 %"),
+    "steal": ({SECOND + "/proc/stat": "cpu{0-7} 135 0 130 12550 0 0 0 35"}, "threads.steal", "% of the host's CPU time"),
+    "quota": ({SECOND + "/sys/fs/cgroup/machine.slice/db1.scope/cpu.stat": "throttled_usec 305000",
+               "/sys/fs/cgroup/machine.slice/db1.scope/cpu.max": "50000 100000"}, "threads.quota", "50000 100000"),
+    "saturated": ({SECOND + "/proc/diskstats": diskstats(8000, 64000, 1000)}, "storage.saturated",
+                  "nvme1n1 was 100 % busy with 8000 requests a second, 8.00 ms each"),
+    "slow device": ({SECOND + "/proc/diskstats": diskstats(20, 800, 800)}, "storage.slow", "40.0 ms each"),
+    "slow in straitd": ({"/.strait/straitd/disk.list.json": json.dumps({"disks": [STRAITD_DISK]}),
+                         "/.strait/straitd/budget.get/vdb.json": json.dumps(BUDGET)}, "storage.straitd",
+                        'the stage "backend"'),
+    "swapping": ({SECOND + "/proc/vmstat": "pswpin 4100\npswpout 1100\npgsteal_direct 100"}, "memory.reclaim",
+                 "4000 pages a second were swapped in"),
+    "reclaim": ({SECOND + "/proc/vmstat": "pswpin 100\npswpout 100\npgsteal_direct 30100"}, "memory.reclaim",
+                "30000 pages a second were freed"),
+    "memory pressure": ({SECOND + "/proc/pressure/memory": "some avg10=0 avg60=0 avg300=0 total=400120"},
+                        "memory.reclaim", "40 % of the time (PSI)"),
+    "writeback": ({SECOND + "/proc/meminfo": {"replace": {"Dirty:              1200": "Dirty:          20000000"}}},
+                  "memory.writeback", "19.1 GiB were dirty"),
+    "ksm": ({"/.strait/servants.json": '{"servants": [{"pid": 60, "threads": [60]}]}', "/proc/60/task/60/stat": KSMD, SECOND + "/proc/60/task/60/stat": KSMD,
+             "/proc/60/task/60/schedstat": "0 0 0", SECOND + "/proc/60/task/60/schedstat": "900000000 0 10"},
+            "memory.kernel", "ksmd ran 90 %"),
+    "nvme health": ({"/.strait/nvme/nvme1.json": '{"critical_warning":4,"percent_used":103,"media_errors":7,'
+                                                 '"error_log_entries":9}'}, "device.health", "critical warning 0x4"),
+    "nvme timeout": ({SECOND + "/.strait/kernel-log": "[100.5] nvme nvme1: I/O 12 QID 3 timeout, aborting\n"},
+                     "device.log", "during the measurement: nvme nvme1: I/O 12 QID 3 timeout"),
+    "pcie errors": ({"/sys/devices/pci0000:80/0000:80:01.0/0000:81:00.0/aer_dev_nonfatal": "TOTAL_ERR_NONFATAL 3"},
+                    "device.link", "3 uncorrectable PCIe errors since boot, 0 of them fatal"),
+    "interrupts": ({SECOND + "/proc/interrupts": "  CPU0 CPU1 CPU2 CPU3 CPU4 CPU5 CPU6 CPU7\n"
+                    " 30: 10 0 0 0 0 0 0 0 x nvme1q0\n 31: 0 0 0 0 20050 50 0 0 x nvme1q1\n 32: 0 0 0 0 9000 0 50 50 x nvme1q2",
+                    SECOND + "/proc/stat": {"replace": {"cpu4 135 0 130 12585 0 0 0": "cpu4 135 0 130 12545 0 10 30"}}},
+                   "device.interrupts", "it is that of vCPU 0"),
+    "exits": ({SECOND + "/sys/kernel/debug/kvm/1000-12/io_exits": "91000"}, "device.exits", "90000 a second of io_exits"),
+    "drops": ({SECOND + "/proc/net/dev": {"replace": {"tap0: 1100000    1100    0    0": "tap0: 1100000    1100    0  900"}}},
+              "device.drops", "tap0 dropped 900 packets"),
+    "unsafe": ({"/proc/1000/cmdline": {"replace": {"cache.direct=on": "cache.direct=on,cache.no-flush=on"}}},
+               "guest.disk.cache", "unsafe"),
+    "no iothread": ({"/proc/1000/cmdline": {"replace": {",iothread=io0": ""}}}, "guest.disk.iothread", "the main loop"),
+    "e1000": ({"/proc/1000/cmdline": {"replace": {"virtio-net-pci,id=net0,netdev=n0,mq=on": "e1000,id=net0,netdev=n0"}}},
+              "guest.nic.model", "e1000"),
+}
+
+
+def diagnose(build_dir, source, *options, expect=None):
+    """What strait diagnose says of db1, as JSON."""
+    tool = os.path.join(build_dir, "cmd", "strait", "strait")
+    result = subprocess.run([tool, "diagnose", "--json", *source, *options], capture_output=True, text=True, timeout=120)
+    assert result.returncode in (0, 1), result.stderr
+    report = json.loads(result.stdout)
+    assert result.returncode == bool(report["causes"])
+    weights = [cause["weight"] for cause in report["causes"]]
+    assert weights == sorted(weights, reverse=True) and all(0 < weight <= 100 for weight in weights)
+    return report
+
+
+def ids(causes):
+    return [cause["id"] for cause in causes]
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_cause_is_first(build_dir, workdir, name):
+    files, cause, *evidence = CAUSES[name]
+    build(workdir, *map(machine, LAYERS), files)
+    report = diagnose(build_dir, ["--from", workdir], "db1")
+    assert report["samples"] == 1 and report["seconds"] == pytest.approx(1)
+    assert report["causes"], report
+    first = report["causes"][0]
+    assert first["id"] == cause, report["causes"]
+    assert first["next"] and first["cure"]
+    for text in evidence:
+        assert any(text in line for line in first["evidence"]), first["evidence"]
+    # What was measured weighs more than what is only set.
+    assert (first["weight"] >= 40) == (not cause.startswith("guest."))
+
+
+def test_nothing_is_found_where_nothing_is_wrong(build_dir, workdir):
+    build(workdir, *map(machine, LAYERS))
+    report = diagnose(build_dir, ["--from", workdir], "db1")
+    assert report["causes"] == []
+    assert {"threads.vcpu", "threads.iothread", "threads.steal", "storage.saturated", "memory.reclaim", "device.health",
+            "device.log", "device.interrupts", "device.exits", "layers.settings"} <= set(ids(report["ruled-out"]))
+    assert all(cause["evidence"] for cause in report["ruled-out"])
+
+
+def test_the_measured_cause_comes_before_settings(build_dir, workdir):
+    files, cause, *_ = CAUSES["slow device"]
+    build(workdir, *map(machine, LAYERS), files, CAUSES["no iothread"][0], CAUSES["e1000"][0])
+    assert ids(diagnose(build_dir, ["--from", workdir], "db1")["causes"]) == [cause, "guest.nic.model", "guest.disk.iothread"]
+
+
+def test_one_sample_is_settings_alone(build_dir, workdir):
+    build(workdir, *map(machine, LAYERS[:-1]), CAUSES["e1000"][0])
+    report = diagnose(build_dir, ["--from", workdir], "db1")
+    assert report["samples"] == 0 and "nothing was measured" in report["verdict"]
+    assert ids(report["causes"]) == ["guest.nic.model"]
+    assert {"threads.vcpu", "storage.saturated", "threads.steal"} <= set(ids(report["unknown"]))
+
+
+def test_text_has_verdict_causes_and_what_was_ruled_out(build_dir, workdir):
+    build(workdir, *map(machine, LAYERS), CAUSES["slow device"][0])
+    result = subprocess.run([os.path.join(build_dir, "cmd", "strait", "strait"), "diagnose", "--from", workdir, "db1"],
+                            capture_output=True, text=True, timeout=60)
+    assert result.returncode == 1
+    for text in ("Verdict: the back end", "1. the device below is slow", "next: iostat", "Ruled out:", "Could not be looked at:"):
+        assert text in result.stdout, result.stdout
+    assert "\033" not in result.stdout
+
+
+@pytest.mark.parametrize("arguments, code, text", [
+    (["nobody"], 3, "nobody"), ([], 2, "VM"), (["--for=0", "db1"], 2, "--for=0"), (["--for=30x", "db1"], 2, "1 to 86400"),
+])
+def test_usage(build_dir, workdir, arguments, code, text):
+    build(workdir, *map(machine, LAYERS))
+    result = subprocess.run([os.path.join(build_dir, "cmd", "strait", "strait"), "diagnose", "--from", workdir, *arguments],
+                            capture_output=True, text=True, timeout=60)
+    assert result.returncode == code and text in result.stderr
+
+
+def test_guest_that_does_not_run_is_refused(build_dir, workdir):
+    build(workdir, *map(machine, LAYERS), {"/proc/1000": None})
+    result = subprocess.run([os.path.join(build_dir, "cmd", "strait", "strait"), "diagnose", "--from", workdir, "db1"],
+                            capture_output=True, text=True, timeout=60)
+    assert result.returncode == 3 and "db1" in result.stderr
+
+
+@pytest.fixture
+def qemu(workdir):
+    """A real QEMU with a monitor, whose guest is a boot sector that jumps to itself."""
+    image = os.path.join(workdir, "disk.raw")
+    with open(image, "wb") as file:
+        file.write(b"\xeb\xfe".ljust(510, b"\0") + b"\x55\xaa")
+        file.truncate(16 << 20)
+    process = subprocess.Popen(
+        ["qemu-system-x86_64", "-name", "guest=spinner,debug-threads=on", "-accel", "tcg", "-m", "64", "-display", "none",
+         "-serial", "null", "-object", "iothread,id=io0", "-drive", f"file={image},if=none,id=d0,format=raw,cache=none",
+         "-device", "virtio-blk-pci,id=vda,drive=d0,iothread=io0", "-qmp", f"unix:{workdir}/qmp,server=on,wait=off"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    yield process
+    process.kill()
+    process.wait()
+
+
+def test_real_guest_and_its_capture_say_the_same_of_settings(build_dir, workdir, qemu):
+    tool = os.path.join(build_dir, "cmd", "strait", "strait")
+    live = diagnose(build_dir, [], "--for", "2", str(qemu.pid))
+    assert live["guest"] == "spinner" and live["samples"] >= 2 and 1 < live["seconds"]
+    looked = ids(live["causes"]) + ids(live["ruled-out"])
+    assert {"guest.accelerator", "threads.vcpu", "threads.pegged", "storage.requests"} <= set(looked), live["unknown"]
+    capture = os.path.join(workdir, "host.tar.zst")
+    subprocess.run([tool, "capture", "--for", "2", "-o", capture], check=True, capture_output=True, timeout=60)
+    recorded = diagnose(build_dir, ["--from", capture], "spinner")
+    assert recorded["samples"] == 2
+    settings = [[cause for cause in ids(report["causes"]) if cause.startswith("guest.")] for report in (live, recorded)]
+    assert settings[0] == settings[1]
+    looked = ids(recorded["causes"]) + ids(recorded["ruled-out"])
+    assert {"threads.vcpu", "threads.pegged", "storage.requests", "memory.reclaim"} <= set(looked), recorded["unknown"]
+
+
+def wait_until_it_spins(pid):
+    """Until the guest's CPU has taken a second, which firmware alone does not."""
+    def ticks():
+        with open(f"/proc/{pid}/stat", encoding="utf-8") as file:
+            return int(file.read().rpartition(")")[2].split()[11])
+    deadline = time.monotonic() + 60
+    while ticks() < 200 and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert ticks() >= 200
+
+
+def test_starved_vcpu_is_first(build_dir, qemu):
+    cpu = sorted(os.sched_getaffinity(0))[0]
+    wait_until_it_spins(qemu.pid)
+    for thread in os.listdir(f"/proc/{qemu.pid}/task"):
+        os.sched_setaffinity(int(thread), {cpu})
+    hogs = [subprocess.Popen(["sh", "-c", "while :; do :; done"], preexec_fn=lambda: os.sched_setaffinity(0, {cpu}))
+            for _ in range(4)]
+    try:
+        report = diagnose(build_dir, [], "--for", "3", "spinner")
+    finally:
+        for hog in hogs:
+            hog.kill()
+            hog.wait()
+    causes = {cause["id"]: cause for cause in report["causes"]}
+    assert report["causes"][0]["id"].startswith("threads.") and report["verdict"].startswith("jitter")
+    starved = causes["threads.vcpu"]["evidence"]
+    assert "vCPU 0 waited for a CPU" in starved[0] and any("with others than this guest" in line for line in starved)
