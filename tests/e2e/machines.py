@@ -12,6 +12,7 @@ A machine is a mapping of paths to what is there:
     /sys/.../cpu{0-7}/cpufreq/{a,b}: performance        each of them; {0-7} in a line of text repeats the line
 """
 
+import functools
 import itertools
 import os
 import pathlib
@@ -19,6 +20,7 @@ import re
 
 import yaml
 
+Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 FIXTURES = pathlib.Path(__file__).resolve().parents[1] / "fixtures"
 BRACES = re.compile(r"\{([^{}]*)\}")
 
@@ -68,9 +70,10 @@ def _lay(files, path, content):
         files[path] = _bytes(content)
 
 
+@functools.lru_cache(maxsize=None)
 def machine(name):
     """The mapping that tests/fixtures/machines/NAME.yaml is."""
-    return yaml.safe_load((FIXTURES / "machines" / f"{name}.yaml").read_text(encoding="utf-8"))
+    return yaml.load((FIXTURES / "machines" / f"{name}.yaml").read_text(encoding="utf-8"), Loader)
 
 
 def build(directory, *layers):
