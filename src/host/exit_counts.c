@@ -19,7 +19,7 @@ struct reason {
 };
 
 struct vcpu {
-	int tid; /* 0: this place is free */
+	int tid, pid; /* pid: 0: no event told */
 	const char *pending;
 	uint64_t since;
 	struct reason *reason[REASONS];
@@ -135,6 +135,14 @@ void exit_counts_entry(struct exit_counts *counts, int tid, uint64_t ns)
 		vcpu->pending = NULL;
 }
 
+void exit_counts_process(struct exit_counts *counts, int tid, int pid)
+{
+	struct vcpu *vcpu = tid > 0 ? vcpu_of(counts, tid) : NULL;
+
+	if (vcpu)
+		vcpu->pid = pid;
+}
+
 double exit_counts_seconds(const struct exit_counts *counts)
 {
 	return (double)(counts->last - counts->first) / 1e9;
@@ -174,10 +182,10 @@ json_t *exit_counts_json(const struct exit_counts *counts, const struct exit_ori
 
 	for (unsigned i = 0; i < THREADS; i++) {
 		const struct vcpu *vcpu = counts->vcpu[i];
-		const int pid = vcpu && origin->pid_of ? origin->pid_of(vcpu->tid) : 0;
+		const int pid = !vcpu || vcpu->pid ? 0 : origin->pid_of ? origin->pid_of(vcpu->tid) : 0;
 
 		for (unsigned k = 0; vcpu && k < vcpu->count; k++)
-			json_array_append_new(list, describe(vcpu, vcpu->reason[k], pid));
+			json_array_append_new(list, describe(vcpu, vcpu->reason[k], vcpu->pid ? vcpu->pid : pid));
 	}
 	return json_pack("{s:f,s:s,s:I,s:o}", "seconds", origin->seconds, "source", origin->source, "lost",
 			 (json_int_t)origin->lost, "exits", list);

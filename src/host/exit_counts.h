@@ -22,9 +22,12 @@ const char *exit_counts_name(struct exit_counts *counts, const char *text);
 void exit_counts_exit(struct exit_counts *counts, int tid, const char *reason, uint64_t ns);
 void exit_counts_entry(struct exit_counts *counts, int tid, uint64_t ns);
 
+/* The process a thread is of, where an event tells. */
+void exit_counts_process(struct exit_counts *counts, int tid, int pid);
+
 /*
  * The document "kvm-exits.json" of them (host/exits.h reads it). source: where they come from, for people;
- * lost: events that were not seen; pid_of() may be NULL. NULL: no memory.
+ * lost: events that were not seen; pid_of() may be NULL, and is asked where no event told. NULL: no memory.
  */
 struct exit_origin {
 	double seconds;

@@ -25,24 +25,51 @@ static const char *find_cpu(const char *line)
 	return NULL;
 }
 
-/* The number that ends before the bracket: of "name-123", "name 123" and perf's "name 120/123". */
-static int find_thread(const char *line, const char *bracket)
+/* The number that ends at *end, which moves to its beginning; 0: there is none. */
+static int number_before(const char *line, const char **end)
 {
-	const char *end = bracket, *at;
+	const char *at = *end;
 
-	while (end > line && end[-1] == ' ')
-		end--;
-	/* "( 120)": the process, with the option record-tgid. */
-	if (end > line && end[-1] == ')') {
-		while (end > line && end[-1] != '(')
-			end--;
-		end -= end > line;
-		while (end > line && end[-1] == ' ')
-			end--;
-	}
-	for (at = end; at > line && isdigit((unsigned char)at[-1]);)
+	while (at > line && isdigit((unsigned char)at[-1]))
 		at--;
-	return at < end && end - at < 10 ? atoi(at) : 0;
+	if (at == *end || *end - at > 9)
+		return 0;
+	*end = at;
+	return atoi(at);
+}
+
+static void skip_spaces_back(const char *line, const char **end)
+{
+	while (*end > line && (*end)[-1] == ' ')
+		--*end;
+}
+
+/*
+ * The thread that stands before the bracket, "name-123" or "name 123", and its process, where that is told: "(  120)"
+ * behind it with the option record-tgid, or perf's "name 120/123".
+ */
+static int find_thread(const char *line, const char *bracket, int *pid)
+{
+	const char *end = bracket;
+	int tid;
+
+	*pid = 0;
+	skip_spaces_back(line, &end);
+	if (end > line && end[-1] == ')') {
+		end--;
+		*pid = number_before(line, &end);
+		while (end > line && (end[-1] == ' ' || end[-1] == '-'))
+			end--;
+		if (end > line && end[-1] == '(')
+			end--;
+		skip_spaces_back(line, &end);
+	}
+	tid = number_before(line, &end);
+	if (tid && end > line && end[-1] == '/') {
+		end--;
+		*pid = number_before(line, &end);
+	}
+	return tid;
 }
 
 /* "5678.123456:" behind the flags, in ns; false where there is none. */
@@ -99,13 +126,15 @@ static const char *find_reason(struct exit_counts *counts, const char *text)
 static bool read_line(struct exit_counts *counts, const char *line)
 {
 	const char *at = find_cpu(line), *reason;
-	const int tid = at ? find_thread(line, at) : 0;
+	int pid, tid = at ? find_thread(line, at, &pid) : 0;
 	uint64_t ns;
 
 	if (tid <= 0 || !find_time(&at, &ns))
 		return false;
 	at += strspn(at, " ");
 	takes(&at, "kvm:");
+	if (pid > 0 && !strncmp(at, "kvm_e", 5))
+		exit_counts_process(counts, tid, pid);
 	if (takes(&at, "kvm_entry:")) {
 		exit_counts_entry(counts, tid, ns);
 		return true;

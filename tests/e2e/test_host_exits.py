@@ -31,6 +31,7 @@ def rows(guest):
 FORMS = {
     "kernel": "       CPU 0/KVM-4711    [001] d..1. {time:.6f}: {event}: {text}\n",
     "kernel-tgid": "       CPU 0/KVM-4711    (   4700) [001] d..1. {time:.6f}: {event}: {text}\n",
+    "kernel-no-tgid": "       CPU 0/KVM-4711    (-------) [001] d..1. {time:.6f}: {event}: {text}\n",
     "trace-cmd": "       CPU 0/KVM-4711  [001]  {time:.6f}: {event}: {text}\n",
     "trace-cmd-ns": "    [odd] name-4711  [001]  {time:.9f}: {event}: {text}\n",
     "perf": "CPU 0/KVM  4711 [001] {time:.6f}: kvm:{event}: {text}\n",
@@ -57,6 +58,7 @@ def test_a_recorded_trace(build_dir, workdir, form):
         file.write("# tracer: nop\n#\n")
         file.write(trace(form, turns("vcpu 0 reason EPT_VIOLATION rip 0xffffffff810 info1 0x182 info2 0x0", 1e-5)))
     guest, = report(build_dir, "--trace", path)["guests"]
+    assert guest["pid"] == (4700 if form in ("kernel-tgid", "perf-pid") else None)
     row = rows(guest)["EPT_VIOLATION"]
     assert row["rate"] == pytest.approx(TURNS, rel=0.02)
     assert row["min-ns"] == pytest.approx(10_000, abs=1_000)
