@@ -196,6 +196,7 @@ static void add_option(struct tree *tree, struct qemu_command *command, const ch
 	option->name = name;
 	option->text = text;
 	option->keys = qemu_keys_read(tree, text, implied_key(name));
+	option->id = qemu_key(&option->keys, strcmp(name, "blockdev") == 0 ? "node-name" : "id");
 }
 
 /* Copies, so that the last one ends with a NUL, too. */
@@ -278,12 +279,8 @@ const struct qemu_option *qemu_option_by_id(const struct qemu_command *command, 
 {
 	for (unsigned i = 0; id && i < command->count; i++) {
 		const struct qemu_option *option = &command->option[i];
-		const char *own;
 
-		if (strcmp(option->name, name) != 0)
-			continue;
-		own = qemu_key(&option->keys, strcmp(name, "blockdev") == 0 ? "node-name" : "id");
-		if (own && strcmp(own, id) == 0)
+		if (option->id && strcmp(option->id, id) == 0 && strcmp(option->name, name) == 0)
 			return option;
 	}
 	return NULL;

@@ -27,6 +27,7 @@ struct qemu_keys {
 struct qemu_option {
 	const char *name; /* "drive": without dashes */
 	const char *text; /* its argument as it was; "" where it has none */
+	const char *id;   /* of -blockdev the node-name; NULL: none */
 	struct qemu_keys keys;
 };
 
