@@ -56,7 +56,7 @@ static ssize_t read_node(struct tree *tree, struct node *node, const char **text
 	if (!node->taken) {
 		got = disk_read_file(tree, node);
 		if (got >= 0)
-			node_fill(tree, node, NODE_FILE, tree->buffer, (size_t)got);
+			node_fill(tree, node, NODE_FILE, tree_buffer(tree), (size_t)got);
 		else
 			node->error = (int)got;
 		node->taken = true;
@@ -326,7 +326,7 @@ static ssize_t provide_again(void *context, char **text)
 	*text = malloc((size_t)got + 1);
 	if (!*text)
 		return -ENOMEM;
-	memcpy(*text, rereading->tree->buffer, (size_t)got);
+	memcpy(*text, tree_buffer(rereading->tree), (size_t)got);
 	return got;
 }
 

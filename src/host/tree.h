@@ -22,7 +22,8 @@
  * others. Errors are negative errno: -ENOENT where there is no such file, -EACCES and -EPERM where it may not be
  * read, -E2BIG where it is larger than TREE_FILE_MAX, -EIO... One thread.
  */
-#define TREE_FILE_MAX (4u << 20)
+/* /proc/interrupts of the largest machines is 10 MiB. */
+#define TREE_FILE_MAX (16u << 20)
 
 struct tree;
 

@@ -39,17 +39,17 @@ static int damaged(const struct loading *loading)
 /* Holes are zeroes, and count. */
 static int take_file(struct loading *loading, struct node *node, const char *path, int64_t size)
 {
-	struct tree *tree = loading->tree;
 	size_t length = 0;
+	char *text;
 
 	if (size < 0 || size > (int64_t)TREE_FILE_MAX)
-		return refuse(loading, path, "is larger than a file of a capture can be (4 MiB)");
+		return refuse(loading, path, "is larger than a file of a capture can be (16 MiB)");
 	loading->total += (size_t)size;
 	if (loading->total > TREE_TOTAL_MAX)
 		return refuse(loading, path, "is too much: a capture holds up to 256 MiB");
+	text = tree_alloc(loading->tree, (size_t)size + 1);
 	while (length < (size_t)size) {
-		const la_ssize_t got =
-			archive_read_data(loading->archive, tree->buffer + length, (size_t)size - length);
+		const la_ssize_t got = archive_read_data(loading->archive, text + length, (size_t)size - length);
 
 		if (got < 0)
 			return damaged(loading);
@@ -57,7 +57,7 @@ static int take_file(struct loading *loading, struct node *node, const char *pat
 			return refuse(loading, path, "is shorter than it says");
 		length += (size_t)got;
 	}
-	node_fill(tree, node, NODE_FILE, tree->buffer, length);
+	node_keep(node, NODE_FILE, text, length);
 	return 0;
 }
 

@@ -113,7 +113,7 @@ ssize_t disk_read_file(struct tree *tree, struct node *node)
 		return fd;
 	ret = fstat(fd, &status) < 0 ? -errno : S_ISREG(status.st_mode) ? 0 : -EINVAL;
 	if (ret == 0)
-		ret = read_all(fd, tree->buffer);
+		ret = read_all(fd, tree_buffer(tree));
 	close(fd);
 	return ret;
 }

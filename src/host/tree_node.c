@@ -87,10 +87,16 @@ struct tree *tree_new(int root_fd)
 	tree->root.parent = &tree->root;
 	tree->newest = &tree->root;
 	tree->node_max = SIZE_MAX;
-	tree->buffer = malloc(TREE_FILE_MAX + 1);
+	return tree;
+}
+
+char *tree_buffer(struct tree *tree)
+{
+	if (!tree->buffer)
+		tree->buffer = malloc(TREE_FILE_MAX + 1);
 	if (!tree->buffer)
 		die();
-	return tree;
+	return tree->buffer;
 }
 
 static void keep(void *node)
@@ -175,10 +181,15 @@ void node_fill(struct tree *tree, struct node *node, enum node_kind kind, const 
 	char *copy = tree_alloc(tree, length + 1);
 
 	memcpy(copy, text, length);
+	node_keep(node, kind, copy, length);
+}
+
+void node_keep(struct node *node, enum node_kind kind, const char *text, size_t length)
+{
 	node->kind = kind;
 	node->taken = true;
 	node->error = 0;
-	node->text = copy;
+	node->text = text;
 	node->length = length;
 }
 

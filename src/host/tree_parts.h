@@ -50,13 +50,16 @@ struct tree {
 	struct node *first_told, *last_told;
 	struct chunk *chunks;
 	struct closing *closing;
-	char *buffer;
+	char *buffer; /* tree_buffer() */
 	uint64_t *sample_ns;
 	unsigned sample_count, sample;
 };
 
 /* An empty tree. */
 struct tree *tree_new(int root_fd);
+
+/* Room for a file of any size that is read, and one byte more. It is one for all. */
+char *tree_buffer(struct tree *tree);
 
 /* A child that is known already, or a new one of kind absent. NULL: node_child(): not known; node_add(): too many. */
 struct node *node_child(struct node *directory, const char *name);
@@ -77,10 +80,12 @@ int node_make(struct tree *tree, const char *path, struct node **made);
 /* Its path, in arena memory. */
 const char *node_path(struct tree *tree, const struct node *node);
 
-/* Give it contents, which are copied. */
+/* Give it contents, which are copied; node_keep(): which are the tree's already, and end with a NUL that does not
+ * count. */
 void node_fill(struct tree *tree, struct node *node, enum node_kind kind, const char *text, size_t length);
+void node_keep(struct node *node, enum node_kind kind, const char *text, size_t length);
 
-/* On disk (tree_disk.c): find out what a node is; read a file into tree->buffer; list a directory. */
+/* On disk (tree_disk.c): find out what a node is; read a file into tree_buffer(); list a directory. */
 void disk_find_out(struct tree *tree, struct node *node);
 ssize_t disk_read_file(struct tree *tree, struct node *node);
 int disk_read_names(struct tree *tree, struct node *node);

@@ -247,12 +247,12 @@ HOSTILE = {
                      "is below what is no directory"),
     "file over directory": (archive(entry("proc", type=tarfile.DIRTYPE), entry("proc", b"y")), "is there twice"),
     "empty link": (archive(entry("proc/a", type=tarfile.SYMTYPE, linkname="")), ""),
-    "large": (archive(entry("proc/a", bytes((4 << 20) + 1))), "is larger than a file of a capture can be"),
+    "large": (archive(entry("proc/a", bytes((16 << 20) + 1))), "is larger than a file of a capture can be"),
     "says it is large": (header_only("proc/a", 1 << 50), "is larger than a file of a capture can be"),
     "short": (header_only("proc/a", 100000), ""),
     "sparse": (sparse(), "proc/hole: "),
     "many": (many, "is one file too many"),
-    "much": (lambda: archive(*[entry(f"a/{number}", bytes(4 << 20)) for number in range(66)]), "is too much"),
+    "much": (lambda: archive(*[entry(f"a/{number}", bytes(16 << 20)) for number in range(17)]), "is too much"),
     "long name": (archive(entry("a/" * 5000 + "b", b"x")), "name too long"),
 }
 
