@@ -134,11 +134,52 @@ static void what_irqbalance_leaves_alone(void **state)
 	scratch_remove(&scratch);
 }
 
+/* As many CPUs as are in one machine, and a queue for each of them on four NVMe devices. */
+#define MANY 512
+
+static void the_largest_machine(void **state)
+{
+	struct host_irqs irqs = {0};
+	struct host_cpus cpus = {0};
+	struct scratch scratch;
+	struct tree *tree;
+	char path[PATH_MAX + 32];
+	FILE *file;
+
+	(void)state;
+	scratch_make(&scratch);
+	scratch_put(&scratch, "/sys/devices/system/cpu/online", "0-511\n");
+	scratch_put(&scratch, "/proc/interrupts", "");
+	snprintf(path, sizeof(path), "%s/proc/interrupts", scratch.path);
+	file = fopen(path, "w");
+	assert_non_null(file);
+	fprintf(file, "     ");
+	for (int cpu = 0; cpu < MANY; cpu++)
+		fprintf(file, "     CPU%-3d", cpu);
+	for (int irq = 0; irq < 4 * MANY; irq++) {
+		fprintf(file, "\n%4d:", irq);
+		for (int cpu = 0; cpu < MANY; cpu++)
+			fprintf(file, " %10d", cpu == irq % MANY);
+		fprintf(file, "  IR-PCI-MSIX-0000:01:00.0 %d-edge      nvme0q%d", irq, irq);
+	}
+	fprintf(file, "\n");
+	assert_int_equal(fclose(file), 0);
+	tree = scratch_open(&scratch);
+	host_cpus_read(tree, &cpus);
+	host_irqs_read(tree, &cpus, &irqs);
+	assert_int_equal(irqs.count, 4 * MANY);
+	assert_int_equal(irqs.irq[4 * MANY - 1].total, 1);
+	assert_int_equal(irqs.irq[4 * MANY - 1].counts[MANY - 1], 1);
+	tree_close(tree);
+	scratch_remove(&scratch);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(rows_and_devices),
 		cmocka_unit_test(what_irqbalance_leaves_alone),
+		cmocka_unit_test(the_largest_machine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
