@@ -28,6 +28,9 @@ static void check_idle(struct audit *audit, const struct rule *rule)
 		value = tree_format(tree, "%s us (%s)", value, cpu->idle_state ? cpu->idle_state : "no name");
 		if (fits > 0)
 			audit_pass(audit, rule, name, value);
+		else if (cpus->latency_error)
+			audit_unknown(audit, rule, name, cpus->latency_error,
+				      "%s, unless a process keeps it from that; /dev/cpu_dma_latency", value);
 		else
 			audit_found(audit, rule, wanted ? wanted->otherwise : FINDING_NOTE, name, value,
 				    wanted ? tree_format(tree, "%s us", rule_expectation(tree, wanted)) : NULL, NULL);

@@ -30,11 +30,13 @@ static ssize_t provide_latency(void *context, char **text)
 	return asprintf(text, "%d\n", us) < 0 ? -ENOMEM : (ssize_t)strlen(*text);
 }
 
-static int64_t asked_latency(struct tree *tree)
+static int64_t asked_latency(struct tree *tree, struct host_cpus *cpus)
 {
 	const char *text;
+	const ssize_t length = tree_ask(tree, &text, provide_latency, NULL, "cpu-dma-latency");
 
-	return tree_ask(tree, &text, provide_latency, NULL, "cpu-dma-latency") < 0 ? INT64_MAX : atoll(text);
+	cpus->latency_error = length < 0 && length != -ENOENT ? (int)length : 0;
+	return length < 0 ? INT64_MAX : atoll(text);
 }
 
 /* This CPU's own limit: "0" is none, "n/a" is that nothing but polling will do. */
@@ -71,7 +73,7 @@ static void read_idle(struct tree *tree, struct host_cpu *cpu, int64_t limit)
 static void read_online(struct tree *tree, struct host_cpus *cpus)
 {
 	const struct cpu_list online = cpu_list_parse(tree, tree_line(tree, CPUS "/online"));
-	const int64_t limit = asked_latency(tree);
+	const int64_t limit = asked_latency(tree, cpus);
 
 	cpus->cpu = tree_alloc(tree, (online.count + !online.count) * sizeof(*cpus->cpu));
 	cpus->count = online.count;

@@ -23,6 +23,8 @@ struct host_node {
 struct host_cpus {
 	struct host_cpu *cpu; /* online ones, ascending */
 	unsigned count;
+	int latency_error; /* why what processes ask of idle states is not known, so that these may be shallower; or 0
+			    */
 	struct host_node *node;
 	unsigned node_count;
 	const char *vendor, *model; /* GenuineIntel; "model name" */
