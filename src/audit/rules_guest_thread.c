@@ -189,7 +189,7 @@ static void check_delay_of(struct audit *audit, const struct rule *rule, const s
 		audit_unknown(audit, rule, name, 0, "its schedstat cannot be read");
 	else
 		rule_verdict(audit, rule, delay < (measured ? MUCH_DELAY : MUCH_DELAY_OVERALL), name,
-			     tree_format(audit->host->tree, "%.1f %% %s", delay * 100,
+			     tree_format(audit->host->tree, delay < 0.1 ? "%.1f %% %s" : "%.0f %% %s", delay * 100,
 					 measured ? "now" : "since it started"),
 			     NULL);
 }

@@ -9,6 +9,7 @@
 #define DELAY_MUCH 0.05 /* of the time a thread wanted to run */
 #define DELAY_ALL  0.6
 #define LOST_MUCH  0.01 /* of all time: a thread that hardly wants to run loses nothing by waiting for half of that */
+#define LOST_ALL   0.3
 #define PEGGED     0.85
 #define STEAL_MUCH 0.02
 
@@ -95,7 +96,10 @@ static void look_at_delay(struct suspicion *suspicion, enum thread_role role, do
 			most = thread->delay.worst;
 		if (delay < DELAY_MUCH || lost < LOST_MUCH)
 			continue;
-		suspect_found(suspicion, suspect_weight(delay, DELAY_MUCH, DELAY_ALL, 50, 92) + bonus,
+		suspect_found(suspicion,
+			      fmin(suspect_weight(delay, DELAY_MUCH, DELAY_ALL, 50, 92),
+				   suspect_weight(lost, LOST_MUCH, LOST_ALL, 50, 92)) +
+				      bonus,
 			      "%s waited for a CPU %s of the time it wanted to run (worst interval %s), on CPUs %s",
 			      thread->name, suspect_share(suspicion, delay),
 			      suspect_share(suspicion, thread->delay.worst),

@@ -25,6 +25,24 @@ def diskstats(requests, milliseconds, busy):
                      f"{4000 + milliseconds} 0 0 0 0 0 0" for number, name in (("259 1", "nvme1n1"), ("252 0", "dm-0")))
 
 
+MONITOR = {"/proc/1000/cmdline": {"replace": {"-uuid": "-qmp\0unix:/run/qmp,server=on,wait=off\0-uuid"}}}
+THROTTLED = {"/proc/1000/cmdline": {"replace": {
+    "-uuid": "-qmp\0unix:/run/qmp,server=on,wait=off\0-uuid",
+    "-netdev": "-drive\0file=/dev/nvme0n1,if=none,id=d1,format=raw,cache=none,aio=native,iops=500\0"
+               "-device\0virtio-blk-pci,id=vdc,drive=d1,iothread=io0,num-queues=2\0-netdev"}}}
+
+
+def blockstats(disk, requests, milliseconds):
+    """QEMU's counters in both samples: so many requests between them, of which each took so long."""
+    samples = [{"rd_operations": 1000, "wr_operations": 1000, "flush_operations": 0, "rd_total_time_ns": 10 ** 9,
+                "wr_total_time_ns": 10 ** 9, "flush_total_time_ns": 0} for _ in range(2)]
+    samples[1]["rd_operations"] += requests
+    samples[1]["rd_total_time_ns"] += requests * milliseconds * 10 ** 6
+    return {f"{sample}/.strait/qmp/1000/query-blockstats.json":
+            json.dumps([{"device": "", "qdev": f"/machine/peripheral/{disk}/virtio-backend", "stats": stats}])
+            for sample, stats in zip(("", SECOND), samples)}
+
+
 # What is changed, the cause that has to be first, and what its evidence has to say.
 CAUSES = {
     "iothread starved": ({THREAD.format(1003): "90200000000 600000000 1500",
@@ -43,6 +61,10 @@ CAUSES = {
     "slow in straitd": ({"/.strait/straitd/disk.list.json": json.dumps({"disks": [STRAITD_DISK]}),
                          "/.strait/straitd/budget.get/vdb.json": json.dumps(BUDGET)}, "storage.straitd",
                         'the stage "backend"'),
+    "slow by QEMU's count": ({**MONITOR, **blockstats("vda", 500, 20)}, "storage.requests",
+                             "vda: 500 requests a second of 20.0 ms each by QEMU's count, the device below took 200 us: most of "
+                             "it is spent in QEMU"),
+    "throttled": ({**THROTTLED, **blockstats("vdc", 495, 100)}, "storage.limits", "and did 495 I/Os a second"),
     "swapping": ({SECOND + "/proc/vmstat": "pswpin 4100\npswpout 1100\npgsteal_direct 100"}, "memory.reclaim",
                  "4000 pages a second were swapped in"),
     "reclaim": ({SECOND + "/proc/vmstat": "pswpin 100\npswpout 100\npgsteal_direct 30100"}, "memory.reclaim",
