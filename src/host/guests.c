@@ -56,6 +56,13 @@ static void add(struct tree *tree, struct host_guests *guests, const struct gues
 	guests->guest[guests->count++] = *guest;
 }
 
+/* A definition names the image that is written to; those behind it are found by libvirt when it starts. */
+static void follow_images(struct tree *tree, struct guest *guest)
+{
+	for (unsigned i = 0; i < guest->disk_count; i++)
+		qemu_images_complete(tree, HOST_UNKNOWN, &guest->disk[i], false);
+}
+
 void host_guests_read(struct tree *tree, struct host_guests *guests)
 {
 	struct host_guests domains = {0};
@@ -75,5 +82,9 @@ void host_guests_read(struct tree *tree, struct host_guests *guests)
 			guest_take_process(tree, domain, &guest);
 		else if (!is_no_machine(&guest))
 			add(tree, guests, &guest);
+	}
+	for (unsigned i = 0; i < domains.count; i++) {
+		if (guests->guest[i].pid == HOST_UNKNOWN)
+			follow_images(tree, &guests->guest[i]);
 	}
 }

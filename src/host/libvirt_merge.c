@@ -52,6 +52,11 @@ static void take_image(struct guest_disk *disk, const struct guest_disk *process
 	for (unsigned i = 0; i < disk->image_count && i < process->image_count; i++) {
 		struct guest_image *image = &disk->image[i];
 
+		/* Of a volume in a pool libvirt does not say where it is. */
+		if (!image->file) {
+			image->file = process->image[i].file;
+			image->protocol = process->image[i].protocol;
+		}
 		if (!same(image->file, process->image[i].file))
 			return;
 		if (image->preallocated == HOST_UNKNOWN)

@@ -18,6 +18,7 @@ void libvirt_xml_cpu(struct tree *tree, const xmlNode *domain, struct guest *gue
 void libvirt_xml_threads(struct tree *tree, const xmlNode *domain, struct guest *guest);
 void libvirt_xml_memory(struct tree *tree, const xmlNode *domain, struct guest *guest);
 void libvirt_xml_disks(struct tree *tree, const xmlNode *devices, struct guest *guest);
+void libvirt_xml_images(struct tree *tree, const xmlNode *disk_node, struct guest_disk *disk);
 void libvirt_xml_nics(struct tree *tree, const xmlNode *devices, struct guest *guest);
 void libvirt_xml_hostdevs(struct tree *tree, const xmlNode *devices, struct guest *guest);
 

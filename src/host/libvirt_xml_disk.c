@@ -11,62 +11,6 @@ static const char *iothread_name(struct tree *tree, const xmlNode *node, const c
 	return id > 0 ? tree_format(tree, "iothread%lld", (long long)id) : NULL;
 }
 
-/* Of an image, where it lies: libvirt's type of a source is QEMU's protocol by other names. */
-static void take_source(struct tree *tree, const xmlNode *node, const char *type, struct guest_image *image)
-{
-	const xmlNode *source = xml_child(node, "source");
-
-	if (is(type, "block")) {
-		image->protocol = "host_device";
-		image->file = xml_get(tree, source, NULL, "dev");
-	} else if (is(type, "network")) {
-		image->protocol = xml_get(tree, source, NULL, "protocol");
-		image->file = xml_get(tree, source, NULL, "name");
-	} else if (is(type, "nvme")) {
-		image->protocol = "nvme";
-		image->file = libvirt_xml_pci_address(tree, xml_child(source, "address"));
-	} else {
-		image->protocol = "file";
-		image->file = xml_get(tree, source, NULL, "file");
-	}
-}
-
-static const xmlNode *backing_of(const xmlNode *node)
-{
-	const xmlNode *backing = xml_child(node, "backingStore");
-
-	/* The end of a chain is an empty element. */
-	return xml_child(backing, "source") ? backing : NULL;
-}
-
-static int64_t metadata_cache(const xmlNode *driver)
-{
-	const int64_t size = xml_size(xml_child(xml_child(driver, "metadata_cache"), "max_size"), NULL, "bytes");
-
-	return size > 0 ? size : 0;
-}
-
-static void take_images(struct tree *tree, const xmlNode *node, struct guest_disk *disk)
-{
-	unsigned count = 1;
-
-	if (!xml_child(node, "source"))
-		return;
-	for (const xmlNode *at = backing_of(node); at && count < LIBVIRT_XML_MOST; at = backing_of(at))
-		count++;
-	disk->image = tree_alloc(tree, count * sizeof(*disk->image));
-	for (const xmlNode *at = node; at && disk->image_count < count; at = backing_of(at)) {
-		const char *type = xml_get(tree, at, NULL, "type");
-		struct guest_image *image = &disk->image[disk->image_count++];
-
-		image->preallocated = HOST_UNKNOWN;
-		image->format = at == node ? xml_get(tree, at, "driver", "type") : xml_get(tree, at, "format", "type");
-		if (at == node)
-			image->cache_bytes = (uint64_t)metadata_cache(xml_child(at, "driver"));
-		take_source(tree, at, type, image);
-	}
-}
-
 /* A SCSI disk has the queues and the thread of its controller. */
 static const xmlNode *controller_of(const xmlNode *devices, const xmlNode *disk)
 {
@@ -169,7 +113,7 @@ static void take_disk(struct tree *tree, const xmlNode *devices, const xmlNode *
 	take_mapping(tree, driver, disk);
 	if (disk->vhost_socket)
 		return;
-	take_images(tree, node, disk);
+	libvirt_xml_images(tree, node, disk);
 	take_throttle(node, &disk->throttle);
 	if (!disk->image_count)
 		return;

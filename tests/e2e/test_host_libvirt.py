@@ -151,6 +151,8 @@ def test_a_definition_alone(libvirtd, define, tool):  # noqa: F811
     guest = tool.guest(uri=libvirtd.uri)
     assert guest["state"] == "shut off" and guest["pid"] is None
     assert [disk["target"] for disk in guest["disk"]] == ["vda", "sda", "sdb"]
+    # libvirt looks for backing files when it starts a guest; until then we do.
+    assert [image["file"].rsplit("/", 1)[1] for image in guest["disk"][0]["image"]] == ["top.qcow2", "base.qcow2"]
     assert "does not run" in tool.run("map", NAME, "vda", uri=libvirtd.uri)
     assert UUID not in tool.run("list", "--json")
 

@@ -13,9 +13,6 @@ from machines import FIXTURES, build, machine
 
 pytestmark = pytest.mark.straitd_only
 
-# A disk on one partition, as guest.yaml has it; devices.yaml puts its volume on a whole device.
-TUNED = {"/sys/devices/virtual/block/dm-0/slaves/nvme0n1p1": None}
-
 GUEST = ["/usr/bin/qemu-system-x86_64", "-name", "guest=deep,debug-threads=on", "-machine", "q35,accel=kvm",
          "-smp", "4", "-m", "1024"]
 
@@ -54,7 +51,7 @@ class Maps:
 @pytest.fixture
 def tuned(build_dir, workdir):
     def make(**changes):
-        build(workdir, *[machine(name) for name in ("host", "guest", "devices")], TUNED, changes.get("files", {}))
+        build(workdir, *[machine(name) for name in ("host", "guest", "devices")], changes.get("files", {}))
         return Maps(build_dir, workdir)
     return make
 
@@ -99,13 +96,13 @@ def test_well_tuned(tuned):
         ("device", "vf0"), ("VFIO", "0000:03:00.1"), ("controller", "0000:03:00.1"), ("interrupts", "0000:03:00.1"),
         ("NUMA node", "1")]
     assert maps.layers("db1", "0000:03:00.1") == maps.layers("db1", "vf0")
-    assert maps.layers("4100", "0") == maps.layers("db1", "vda")
+    assert maps.layers("1000", "0") == maps.layers("db1", "vda")
     assert [weight for path in json.loads(maps.run("--json")) for weight, _ in notes(path["layers"])
             if weight == "risk"] == []
 
 
-COMMAND = "/proc/4100/cmdline"
-IOTHREAD = "/proc/4100/task/4101/status"
+COMMAND = "/proc/1000/cmdline"
+IOTHREAD = "/proc/1000/task/1003/status"
 NVME = "/sys/devices/pci0000:80/0000:80:01.0/0000:81:00.0"
 NIC = "devices/pci0000:80/0000:80:02.0/0000:82:00.0"
 
@@ -212,9 +209,9 @@ def test_backing_files_share_what_they_stand_on(deep):
 
 def test_dot(tuned):
     """Graphviz understands it, and what two guests share is one node."""
-    other = {path.replace("4100", "4200").replace("task/41", "task/42"): content
-             for path, content in machine("guest").items() if "/proc/4100/" in path}
-    other["/proc/4200/cmdline"] = {"arguments": [
+    other = {path.replace("/1000", "/2000").replace("{1000-1003}", "{2000-2003}"): content
+             for path, content in machine("guest").items() if "/proc/1000/" in path}
+    other["/proc/2000/cmdline"] = {"arguments": [
         word.replace("guest=db1", "guest=db2").replace("1111", "2222")
         for word in machine("guest")[COMMAND]["arguments"]]}
     dot = tuned(files=other).run("--dot")

@@ -179,6 +179,7 @@ static void test_devices(void **state)
 	assert_string_equal(guest.disk[1].image[0].protocol, "host_device");
 	assert_string_equal(guest.disk[1].image[0].file, "/dev/mapper/lun");
 	assert_string_equal(guest.disk[2].image[0].protocol, "rbd");
+	assert_string_equal(guest.disk[2].image[0].file, "rbd:pool/image");
 	assert_int_equal(guest.disk[2].iothread_count, 2);
 	assert_string_equal(guest.disk[2].iothreads[1], "iothread8");
 	assert_int_equal(guest.nic_count, 2);
@@ -190,6 +191,43 @@ static void test_devices(void **state)
 	assert_int_equal(guest.hostdev_count, 2);
 	assert_string_equal(guest.hostdev[0].address, "0001:ff:1f.7");
 	assert_string_equal(guest.hostdev[1].address, "0000:01:10.2");
+}
+
+/* In the words that qemu_block.c has for the same on a command line. */
+static void test_places(void **state)
+{
+	static const struct {
+		const char *type, *source, *protocol, *file;
+	} cases[] = {
+		{"network", "protocol='nbd' name='vm'><host name='filer' port='10810'/>", "nbd", "nbd:filer:10810/vm"},
+		{"network", "protocol='nbd'><host transport='unix' socket='/run/nbd'/>", "nbd", "nbd:/run/nbd"},
+		{"network", "protocol='iscsi' name='iqn.x:y/2'><host name='filer'/>", "iscsi",
+		 "iscsi://filer:3260/iqn.x:y/2"},
+		{"network", "protocol='https' name='a/b.iso'><host name='www'/>", "https", "https://www:443/a/b.iso"},
+		{"network", "protocol='gluster' name='v/b'>", "gluster", "v/b"},
+		{"nvme", "type='pci' namespace='2'><address type='pci' domain='0' bus='1' slot='0' function='0'/>",
+		 "nvme", "nvme://0000:01:00.0/2"},
+		{"nvme", "type='pci'>", "nvme", NULL},
+		{"volume", "pool='p' volume='v'>", NULL, NULL},
+		{"dir", "dir='/srv/fat'>", "vvfat", "/srv/fat"},
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct guest guest = parse(
+			*state, tree_format(*state, "<devices><disk type='%s'><source %s</source></disk></devices>",
+					    cases[i].type, cases[i].source));
+		const struct guest_image *image = guest.disk[0].image;
+
+		assert_int_equal(guest.disk[0].image_count, 1);
+		if (cases[i].protocol)
+			assert_string_equal(image->protocol, cases[i].protocol);
+		else
+			assert_null(image->protocol);
+		if (cases[i].file)
+			assert_string_equal(image->file, cases[i].file);
+		else
+			assert_null(image->file);
+	}
 }
 
 /* None of these is a domain, or not one with such figures. */
@@ -274,9 +312,10 @@ static void test_strip(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_running), cmocka_unit_test(test_memory),  cmocka_unit_test(test_cpu_and_clock),
-		cmocka_unit_test(test_devices), cmocka_unit_test(test_hostile), cmocka_unit_test(test_hostile_lists),
-		cmocka_unit_test(test_strip),
+		cmocka_unit_test(test_running),       cmocka_unit_test(test_memory),
+		cmocka_unit_test(test_cpu_and_clock), cmocka_unit_test(test_devices),
+		cmocka_unit_test(test_places),        cmocka_unit_test(test_hostile),
+		cmocka_unit_test(test_hostile_lists), cmocka_unit_test(test_strip),
 	};
 
 	return cmocka_run_group_tests(tests, open_tree, close_tree);
