@@ -42,12 +42,13 @@ static bool is_stacked(const struct host_block *block)
 }
 
 /* NULL: nothing can be said against any. */
-static const char *good_schedulers(const struct host_block *block)
+static const char *good_schedulers(const struct host *host, const struct host_block *block)
 {
 	if (block->controller || is_stacked(block))
 		return "none";
 	/* What another hypervisor shows says nothing of the medium behind it. */
-	if (block->transport && strncmp(block->transport, "virtio", strlen("virtio")) == 0)
+	if (host->cpus.hypervisor == 1 ||
+	    (block->transport && strncmp(block->transport, "virtio", strlen("virtio")) == 0))
 		return "none|mq-deadline";
 	if (block->rotational == HOST_UNKNOWN)
 		return NULL;
@@ -56,7 +57,7 @@ static const char *good_schedulers(const struct host_block *block)
 
 static void check_scheduler_of(struct audit *audit, const struct rule *rule, const struct host_block *block)
 {
-	const char *good = good_schedulers(block);
+	const char *good = good_schedulers(audit->host, block);
 	const struct rule_case *fits = audit_case(audit, rule);
 	const char *first = good && strcmp(good, "mq-deadline|bfq") == 0 ? "mq-deadline" : "none";
 
