@@ -3,8 +3,9 @@
 
 import re
 
-# Not of the machine, or written another way: the tree, the counters of rates, counts by CPU (model_json.c).
-LEFT_OUT = {("host", "tree"), ("host", "before"), ("host", "now"), ("host_irq", "counts")}
+# Not of the machine, or written another way: the tree, why it could not be read, the counters of rates, counts by CPU
+# (model_json.c).
+LEFT_OUT = {("host", "tree"), ("host", "before"), ("host", "now"), ("host_cpus", "latency_error"), ("host_irq", "counts")}
 
 
 def members(text):
