@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
-#include "audit/audit.h"
+#include "audit/report.h"
 #include "audit/suspect.h"
 
 /*
@@ -41,11 +41,11 @@ static bool is_measured(const struct finding *finding)
 	       !strcmp(finding->rule->id, "guest.limits") || !strcmp(finding->rule->id, "guest.disk.throttle");
 }
 
-static void tell_finding(struct suspicion *suspicion, const struct finding *finding)
+static void tell_finding(struct suspicion *suspicion, const struct audit *audit, const struct finding *finding)
 {
 	const struct rule *rule = finding->rule;
 
-	suspect_another(suspicion, rule->id, rule->title, rule->cure);
+	suspect_another(suspicion, rule->id, rule->title, audit_cure(audit, finding, rule->cure));
 	suspect_found(suspicion, weight_of(finding), "%s%s%s; expected: %s", finding->object ? finding->object : "",
 		      finding->object ? ": " : "", finding->value ? finding->value : "",
 		      finding->expected ? finding->expected : "otherwise");
@@ -55,10 +55,10 @@ static void tell_finding(struct suspicion *suspicion, const struct finding *find
 }
 
 /* Findings of one rule are one cause, whose objects are its evidence. */
-static void add_finding(struct suspicion *suspicion, const struct finding *finding)
+static void add_finding(struct suspicion *suspicion, const struct audit *audit, const struct finding *finding)
 {
 	if (suspicion->cause->id != finding->rule->id)
-		tell_finding(suspicion, finding);
+		tell_finding(suspicion, audit, finding);
 	else
 		suspect_found(suspicion, weight_of(finding), "%s%s%s", finding->object ? finding->object : "",
 			      finding->object ? ": " : "", finding->value ? finding->value : "");
@@ -87,7 +87,7 @@ static void look_at_settings(struct suspicion *suspicion)
 		if (finding->status < FINDING_WARN || is_measured(finding))
 			continue;
 		found++;
-		add_finding(suspicion, finding);
+		add_finding(suspicion, audit, finding);
 	}
 	suspicion->cause = &suspicion->diagnosis->cause[place];
 	if (found)

@@ -125,6 +125,7 @@ def test_cause_is_first(build_dir, workdir, name):
     assert first["next"] and first["cure"]
     for text in evidence:
         assert any(text in line for line in first["evidence"]), first["evidence"]
+    assert "%s" not in "".join(found["cure"] for found in report["causes"])
     # What was measured weighs more than what is only set.
     assert (first["weight"] >= 40) == (not cause.startswith("guest."))
 
