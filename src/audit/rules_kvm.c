@@ -110,8 +110,7 @@ static const struct rule rules[] = {
 		.path = INTEL "ept",
 		.only_if = "/sys/module/kvm_intel",
 		.cases = {{CONTEXT_ALL, COMPARE_EQUAL, YES, FINDING_FAIL}},
-		.why = "Without EPT every change of a guest's page tables is an exit: guests lose half their speed and "
-		       "more.",
+		.why = "Without EPT every change of a guest's page tables is an exit.",
 		.costs = "Nothing; guests have to be stopped while the module is loaded anew.",
 		.cure = "modprobe -r kvm_intel && modprobe kvm_intel ept=1",
 		.lasting = "Remove ept=0 from /etc/modprobe.d and the kernel's command line (kvm-intel.ept).",
@@ -124,8 +123,7 @@ static const struct rule rules[] = {
 		.path = AMD "npt",
 		.only_if = "/sys/module/kvm_amd",
 		.cases = {{CONTEXT_ALL, COMPARE_EQUAL, YES, FINDING_FAIL}},
-		.why = "Without NPT every change of a guest's page tables is an exit: guests lose half their speed and "
-		       "more.",
+		.why = "Without NPT every change of a guest's page tables is an exit.",
 		.costs = "Nothing; guests have to be stopped while the module is loaded anew.",
 		.cure = "modprobe -r kvm_amd && modprobe kvm_amd npt=1",
 		.lasting = "Remove npt=0 from /etc/modprobe.d and the kernel's command line (kvm-amd.npt).",
