@@ -18,18 +18,17 @@ class Shape:
     cpus: int = 4
     memory: int = 1024
     iommu: bool = True
-    kvm: bool = True
     nvme: bool = True
     kernel: str = "intel_iommu=on"
 
 
 LARGE = Shape()
-# one node, no IOMMU, no KVM, a virtual SCSI disk: what a small rented machine looks like
-SMALL = Shape(nodes=1, memory=768, iommu=False, kvm=False, nvme=False, kernel="")
+# one node, no IOMMU, no KVM, virtual disks: what a small rented machine looks like
+SMALL = Shape(nodes=1, memory=768, iommu=False, nvme=False, kernel="lab.kvm=off")
 
 
 class LabMachine(Guest):
-    """A Guest whose guest is a host. Its disks are /dev/nvme0n1 and n2, or /dev/sda and sdb. terminal: a socket with its
+    """A Guest whose guest is a host. Its disks are /dev/nvme0n1 and n2, or /dev/vda and vdb. terminal: a socket with its
     console, where somebody may log in."""
 
     def __init__(self, image, directory, shape=LARGE, boot_timeout=90):
@@ -52,7 +51,7 @@ class LabMachine(Guest):
         # one thread for all CPUs: on a busy machine several would wait for each other, some minutes for a boot
         argv += ["-m", f"{shape.memory * shape.nodes}M", "-accel", "tcg,thread=single",
                  "-smp", f"{shape.cpus * shape.nodes},sockets={shape.nodes},cores={shape.cpus},threads=1",
-                 "-cpu", "max" if shape.kvm else "max,-svm,-vmx",
+                 "-cpu", "max",
                  "-chardev", f"socket,id=terminal,path={self.terminal},server=on,wait=off,logfile={self.console}",
                  "-serial", "chardev:terminal",
                  "-append", f"{KERNEL_OPTIONS} psi=1 nvme_core.multipath=N {shape.kernel}".strip()]
@@ -69,8 +68,7 @@ class LabMachine(Guest):
         for number, path in enumerate(self._disks):
             drives += ["-drive", f"file={path},if=none,id=disk{number},format=raw,discard=unmap"]
         if not self.shape.nvme:
-            return drives + ["-device", "virtio-scsi-pci,id=scsi", "-device", "scsi-hd,drive=disk0,bus=scsi.0",
-                             "-device", "scsi-hd,drive=disk1,bus=scsi.0",
+            return drives + ["-device", "virtio-blk-pci,drive=disk0", "-device", "virtio-blk-pci,drive=disk1",
                              "-netdev", "user,id=net,restrict=on", "-device", "virtio-net-pci,netdev=net,romfile="]
         # behind a host bridge of its own, since only those tell which node a device is near
         return drives + [

@@ -13,12 +13,13 @@ MODULES = "/usr/lib/x86_64-linux-gnu/qemu"  # where recipe.LAB has them
 IDLE = bytes.fromhex("fb f4 eb fd")                 # sti; hlt; jmp $-1
 BUSY = bytes.fromhex("fb eb fe")                    # sti; jmp $
 EXITS = bytes.fromhex("fb e6 80 eb fc")             # sti; out 0x80, al; jmp $-2
-READS = bytes.fromhex("31c0 8ed8"                   # ds = 0
+READS = bytes.fromhex("b0ff e621 e6a1"              # no interrupts: emulated twice, they lead the BIOS astray at times
+                      "31c0 8ed8"                   # ds = 0
                       "be207c"                      # si = the packet below
                       "b442 cd13"                   # read
                       "66 8306287c08"               # its sector += 8
                       "80262a7c0f"                  # below 512 MiB
-                      "ebec") + bytes(8) + bytes.fromhex(
+                      "ebec") + bytes(2) + bytes.fromhex(
                           "1000 0800 0080 0000 0800000000000000")  # 8 sectors to 0:8000
 
 

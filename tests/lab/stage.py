@@ -38,11 +38,21 @@ class Stage:
             self.play(GOOD)
         try:
             self.lab.run(fault.put or "true", timeout=120)
-            yield self.play(fault.guest)
+            self._set(fault.property[:3])
+            guest = self.play(fault.guest)
+            if fault.started:
+                self.lab.run(fault.started.format(pid=guest.pid))
+            yield guest
         finally:
             if fault.guest != GOOD:
                 self.clear()
+            self._set((*fault.property[:2], *fault.property[3:]))
             self.lab.run(fault.undo or "true", timeout=120)
+
+    def _set(self, what):
+        if what:
+            path, name, value = what
+            self.lab.qmp("qom-set", path=path, property=name, value=value)
 
     def baseline(self, profile):
         """What is said against the good host. Nothing, but for what only other machines have (low-latency)."""
