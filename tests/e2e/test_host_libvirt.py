@@ -206,7 +206,8 @@ def test_a_disk_of_straitd(libvirtd, define, tool, straitd, build_dir, workdir):
 
 @pytest.fixture
 def bridge():
-    """A bridge with a tap, of names that nobody has; skips where they cannot be made."""
+    """A bridge with a tap, of names that nobody has; skips where they cannot be made. Ask for it before a guest that has
+    the tap open, so that it goes after it."""
     names = {"bridge": f"sb{os.getpid() % 100000}", "tap": f"st{os.getpid() % 100000}"}
     commands = [f"ip link add {names['bridge']} type bridge", f"ip tuntap add dev {names['tap']} mode tap",
                 f"ip link set {names['tap']} master {names['bridge']}"]
@@ -221,7 +222,7 @@ def bridge():
             subprocess.run(command.split(), capture_output=True)
 
 
-def test_a_tap_by_descriptor(libvirtd, define, tool, bridge):  # noqa: F811
+def test_a_tap_by_descriptor(libvirtd, bridge, define, tool):  # noqa: F811
     """libvirt opens the tap and hands it over: the command line names a descriptor, /proc says of what."""
     define(f"<interface type='ethernet'><target dev='{bridge['tap']}' managed='no'/><model type='virtio'/></interface>")
     libvirtd.virsh("start", NAME, "--paused")
