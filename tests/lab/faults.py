@@ -3,7 +3,7 @@
 
 from dataclasses import dataclass
 
-from .nested import Nested, Pinning
+from .nested import BUSY, IDLE, READS, Nested, Pinning
 
 NVME = "/sys/bus/pci/devices/0000:41:00.0"
 GUEST_HUGEPAGES = "/sys/devices/system/node/node{}/hugepages/hugepages-2048kB/nr_hugepages"
@@ -32,14 +32,16 @@ GOOD = Nested()
 @dataclass(frozen=True)
 class Fault:
     """rules: those that must tell of it; also: those that may, because they follow from it. guest: the guest that has it,
-    or the good one while put has been run in the lab. profile: of the audit."""
+    or the good one. put is run in the lab before the guest starts, started afterwards, undo when it has ended. profile: of the audit."""
     name: str
     rules: tuple
     guest: Nested = GOOD
     put: str = ""
+    started: str = ""
     undo: str = ""
     profile: str = "database"
     also: tuple = ()
+    property: tuple = ()  # of the lab's QEMU: path, name, value that is wrong, value that was
 
 
 def _file(name, path, value):
@@ -157,6 +159,40 @@ LINGERING = [
               (echo 0 >/sys/fs/cgroup/small/cgroup.procs; dd if=/dev/urandom of=/dev/shm/swapped bs=1M count=120 2>/dev/null)
               awk '/SwapFree/ {{free = $2}} /SwapTotal/ {{total = $2}} END {{exit total - free < 81920}}' /proc/meminfo""",
           undo=f"rm /dev/shm/swapped; rmdir /sys/fs/cgroup/small; swapoff {IMAGES}/swap; rm {IMAGES}/swap"),
+]
+
+
+
+def _hogs(cpu):
+    """Others that want a CPU."""
+    return {"put": f"for i in 1 2 3; do taskset -c {cpu} sh -c 'while :; do :; done' & echo $! >>/run/hogs; done",
+            "undo": "kill $(cat /run/hogs); rm /run/hogs"}
+
+
+READING, SPINNING, IDLING = GOOD.but(code=READS), GOOD.but(code=BUSY), GOOD.but(code=IDLE)
+DELAYED = "format=raw,file=/dev/mapper/slow,cache=none,aio=native,discard=unmap"
+
+# What a diagnosis has to put first: rules are its causes here
+CAUSES = [
+    Fault("starved-iothread", ("threads.iothread",), READING, **_hogs(3)),
+    Fault("starved-vcpu", ("threads.vcpu",), SPINNING, **_hogs(1)),
+    Fault("cpu-quota", ("threads.quota",), SPINNING,
+          put="""echo +cpu >/sys/fs/cgroup/cgroup.subtree_control; mkdir /sys/fs/cgroup/guest
+              echo "20000 100000" >/sys/fs/cgroup/guest/cpu.max""",
+          started="echo {pid} >/sys/fs/cgroup/guest/cgroup.procs", undo="rmdir /sys/fs/cgroup/guest"),
+    Fault("throttled-disk", ("storage.limits",),
+          READING.but(drive=_drive(f"{RAW},cache=none,aio=native,discard=unmap,throttling.iops-total=5"))),
+    Fault("slow-device", ("storage.slow",), READING.but(drive=_drive(DELAYED)),
+          put="""dmsetup create slow --table "0 $(cat /sys/block/nvme0n1/size) delay /dev/nvme0n1 0 300"
+              dmsetup mknodes""",
+          undo="dmsetup remove slow"),
+    Fault("worn-nvme", ("device.health",), IDLING,
+          property=("/machine/peripheral/nvme0", "smart_critical_warning", 4, 0)),
+    # last, since the kernel does not forget what it said
+    Fault("kernel-log", ("device.log",), IDLING,
+          put="""dmsetup create bad --table "0 8 error"; dmsetup mknodes
+              ! dd if=/dev/mapper/bad of=/dev/null bs=4096 count=1 2>/dev/null""",
+          undo="dmsetup remove bad"),
 ]
 
 ALL = HOST + GUEST

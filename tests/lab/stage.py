@@ -63,7 +63,7 @@ class Stage:
 
     def strait(self, command, timeout=120, statuses=(0, 1)):
         """The JSON of a command of strait's."""
-        status, text = self.lab.run(f"strait {command} --json", timeout=timeout, check=False)
+        status, text = self.lab.run(f"strait {command} --json 2>/run/strait.err", timeout=timeout, check=False)
         assert status in statuses, f"strait {command} ended with {status}:\n{text}"
         return json.loads(text)
 

@@ -2,8 +2,10 @@
 """Each fault is put into the lab for real; the audit names it and nothing else."""
 
 import pytest
+from guest.proc import wait_until
 
 from lab import faults
+from lab.nested import READS
 from lab.stage import Stage
 
 
@@ -51,3 +53,14 @@ def test_faults_leave_no_trace(stage):
 @pytest.mark.parametrize("fault", faults.LINGERING, ids=name_of)
 def test_the_audit_names_what_lingers(stage, fault):
     check(stage, fault)
+
+
+@pytest.mark.parametrize("fault", faults.CAUSES, ids=name_of)
+def test_the_diagnosis_puts_first(stage, fault):
+    with stage.fault(fault) as guest:
+        if fault.guest.code == READS:
+            reads = f"grep -E 'read_bytes' /proc/{guest.pid}/io"
+            before = stage.lab.run(reads)
+            wait_until(lambda: stage.lab.run(reads) != before, 60, "the guest to read", 0.5)
+        causes = stage.strait("diagnose good --for 5")["causes"]
+    assert causes and causes[0]["id"] in fault.rules, causes
