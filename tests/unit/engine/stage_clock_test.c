@@ -153,7 +153,8 @@ static void a_delay_is_the_back_ends(void **state)
 	for (unsigned stage = 0; stage < STAGE_COUNT; stage++)
 		if (stage != STAGE_BACKEND)
 			assert_true(spent[stage] < total / 5);
-	assert_true(hist_quantile(&reading->stage[STAGE_BACKEND], 0.0) >= 4.9 * MS);
+	/* Of one that was submitted by a worker who had no CPU meanwhile, a part is submit's. */
+	assert_true(hist_quantile(&reading->total, 0.0) >= 4.9 * MS);
 	end(&f);
 }
 
@@ -172,7 +173,8 @@ static void waiting_in_the_ring(void **state)
 	/* 0 + 1 + ... + 7 times 2 ms, five times, less what the estimate may be wrong by. */
 	assert_true(reading->stage[STAGE_RING].sum >= 5 * 28 * 2 * MS * 8 / 10);
 	assert_true(reading->stage[STAGE_RING].sum >= 2 * reading->stage[STAGE_BACKEND].sum);
-	assert_true(reading->stage[STAGE_SUBMIT].sum < reading->stage[STAGE_RING].sum / 5);
+	assert_true(hist_quantile(&reading->stage[STAGE_SUBMIT], 0.5) <
+		    hist_quantile(&reading->stage[STAGE_RING], 0.5) / 5);
 	end(&f);
 }
 
