@@ -114,6 +114,31 @@ static void check_poll(struct audit *audit, const struct rule *rule)
 	}
 }
 
+static bool is_older(const char *version, int major, int minor)
+{
+	int own_major, own_minor;
+
+	return sscanf(version, "%d.%d", &own_major, &own_minor) == 2 &&
+	       (own_major < major || (own_major == major && own_minor < minor));
+}
+
+/* Whether the machine type keeps what QEMU did before 5.2, whatever QEMU it is: "pc-i440fx-4.2", "pc-q35-rhel8.3.0". */
+static bool is_old_machine(const char *machine)
+{
+	static const char old_ubuntu[] = "trusty|utopic|vivid|wily|xenial|yakkety|zesty|artful|bionic|cosmic|disco|"
+					 "eoan|focal|groovy";
+	const char *dash = machine ? strrchr(machine, '-') : NULL;
+	char word[32];
+
+	if (!dash)
+		return false;
+	if (!strncmp(dash + 1, "rhel", 4))
+		return is_older(dash + 5, 8, 4);
+	/* "focal", and "5.1+pve0" */
+	snprintf(word, sizeof(word), "%.*s", (int)strcspn(dash + 1, "+"), dash + 1);
+	return is_older(word, 5, 2) || rule_word_is(word, old_ubuntu);
+}
+
 /* QEMU gives virtio-blk and virtio-scsi a queue for each vCPU since 5.2; libvirt leaves that to it. */
 static int64_t queues_of(const struct guest *guest, const struct guest_disk *disk)
 {
@@ -121,6 +146,8 @@ static int64_t queues_of(const struct guest *guest, const struct guest_disk *dis
 
 	if (disk->queues != HOST_UNKNOWN)
 		return disk->queues;
+	if (is_old_machine(guest->machine))
+		return 1;
 	if (!guest->version || sscanf(guest->version, "%d.%d", &major, &minor) != 2)
 		return HOST_UNKNOWN;
 	return major > 5 || (major == 5 && minor >= 2) ? guest->vcpu_count : 1;
@@ -337,7 +364,8 @@ static const struct rule rules[] = {
 			  {CONTEXT_ALL, COMPARE_EQUAL, "one for each vCPU", FINDING_WARN}},
 		.check = check_queues,
 		.of_guest = true,
-		.reads = "the guest's definition: num-queues=, <driver queues=>; QEMU's default by version",
+		.reads = "the guest's definition: num-queues=, <driver queues=>; QEMU's default by version and machine "
+			 "type",
 		.why = "vCPUs that share a queue take turns at its lock, and its interrupt goes to one of them, which "
 		       "is not the "
 		       "one that waits.",
