@@ -27,7 +27,7 @@ typedef void vectors_check(struct audit *audit, const struct rule *rule, const s
 /* Queues of these belong to CPUs: the kernel keeps each one's vector there. Others can be moved. */
 static bool is_managed(const struct host_pci_device *pci, const struct host_irq *irq)
 {
-	return (pci && rule_word_is(pci->driver, "nvme|megaraid_sas|mpt3sas")) ||
+	return (pci && rule_word_is(pci->driver, "nvme|megaraid_sas|mpt3sas|mpi3mr|smartpqi|hpsa|lpfc|qla2xxx")) ||
 	       (irq->action && strstr(irq->action, "-req."));
 }
 
@@ -118,8 +118,8 @@ static void each_device(struct audit *audit, const struct rule *rule, vectors_ch
 		const unsigned kind = pci ? pci->class >> 16 : 0;
 		struct vectors vectors = {0};
 
-		if (!irqs->irq[i].device || (kind != 0x01 && kind != 0x02) || rule_word_is(pci->driver, "vfio-pci") ||
-		    !is_first_of(irqs, i))
+		if (!irqs->irq[i].device || (kind != 0x01 && kind != 0x02) ||
+		    (pci->driver && strstr(pci->driver, "vfio")) || !is_first_of(irqs, i))
 			continue;
 		collect(audit, i, &vectors);
 		if (vectors.count)
