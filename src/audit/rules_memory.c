@@ -46,6 +46,15 @@ static void check_swap(struct audit *audit, const struct rule *rule)
 		rule_verdict(audit, rule, false, NULL, value, NULL);
 }
 
+static void check_swappiness(struct audit *audit, const struct rule *rule)
+{
+	/* A kernel without swap reads it and has nothing to choose from. */
+	if (audit->host->memory.swap_total == 0)
+		audit_pass(audit, rule, NULL, "there is no swap");
+	else
+		audit_compare(audit, rule);
+}
+
 static void check_dirty(struct audit *audit, const struct rule *rule)
 {
 	const struct host_memory *memory = &audit->host->memory;
@@ -135,6 +144,7 @@ static const struct rule rules[] = {
 		.id = "host.memory.swappiness",
 		.title = "readiness to swap",
 		.contexts = CONTEXT_ALL,
+		.check = check_swappiness,
 		.path = "/proc/sys/vm/swappiness",
 		.cases = {{CONTEXT_DENSITY, COMPARE_AT_MOST, "60", FINDING_NOTE},
 			  {CONTEXT_ALL, COMPARE_AT_MOST, "10", FINDING_WARN}},
