@@ -107,12 +107,26 @@ static void check_share(struct audit *audit, const struct rule *rule)
 	}
 }
 
+/* Without swap memory can be reclaimed only where a file is behind it. */
+static bool has_no_way_out(const struct audit *audit)
+{
+	const struct guest_memory *memory = &audit->guest->memory;
+
+	for (unsigned i = 0; i < memory->backend_count; i++) {
+		if (memory->backend[i].path && !memory->backend[i].page)
+			return false;
+	}
+	return audit->host->memory.swap_total == 0;
+}
+
 static void check_locked(struct audit *audit, const struct rule *rule)
 {
 	const struct guest_memory *memory = &audit->guest->memory;
 	const bool huge = page_of(memory) > 0;
 
-	if (memory->locked == HOST_UNKNOWN && !huge)
+	if (memory->locked != 1 && !huge && has_no_way_out(audit))
+		audit_pass(audit, rule, NULL, "the host has no swap");
+	else if (memory->locked == HOST_UNKNOWN && !huge)
 		audit_unknown(audit, rule, NULL, 0, "it is not said whether its memory is locked");
 	else
 		rule_verdict(audit, rule, memory->locked == 1 || huge, NULL,
@@ -313,10 +327,11 @@ static const struct rule rules[] = {
 		.id = "guest.memory.locked",
 		.title = "memory that cannot be swapped out",
 		.contexts = CONTEXT_LATENCY | CONTEXT_REALTIME,
-		.cases = {{CONTEXT_LATENCY | CONTEXT_REALTIME, COMPARE_EQUAL, "locked, or huge pages", FINDING_WARN}},
+		.cases = {{CONTEXT_LATENCY | CONTEXT_REALTIME, COMPARE_EQUAL,
+			   "locked, huge pages, or no swap on the host", FINDING_WARN}},
 		.check = check_locked,
 		.of_guest = true,
-		.reads = "the guest's definition: -overcommit mem-lock=, <locked/>, pages",
+		.reads = "the guest's definition: -overcommit mem-lock=, <locked/>, pages; SwapTotal in /proc/meminfo",
 		.why = "A page of the guest's that was swapped out or reclaimed costs milliseconds at its next touch, "
 		       "and the guest "
 		       "stands still meanwhile.",
