@@ -231,7 +231,9 @@ static void check_exits(struct audit *audit, const struct rule *rule)
 		return;
 	for (unsigned i = 0; i < rates->exit_count; i++) {
 		for (unsigned k = 0; k < sizeof(exit_limits) / sizeof(*exit_limits); k++) {
-			if (rates->exit[i].pid != guest->pid || strcmp(rates->exit[i].reason, exit_limits[k].reason))
+			/* No number where the counter began anew in between. */
+			if (rates->exit[i].pid != guest->pid || isnan(rates->exit[i].rate) ||
+			    strcmp(rates->exit[i].reason, exit_limits[k].reason))
 				continue;
 			seen++;
 			rule_verdict(audit, rule, rates->exit[i].rate <= exit_limits[k].worrying, exit_limits[k].reason,
