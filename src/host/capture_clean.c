@@ -7,9 +7,15 @@
 
 #define GONE "***"
 #define NEAR 4096
+/* User and password in a URL. */
+#define URL_MAX 1024
 
 /* Keys whose values are secrets wherever they are; they may be followed by quotes, spaces, "=" or ":". */
-static const char *const secret_keys[] = {"password", "passwd", "passphrase", "cookie", "token", "chap-secret"};
+static const char *const secret_keys[] = {"cookie", "token", "chap-secret", "oem_strings", "set_credential",
+					  "set_credential_binary",
+					  /* with any word before them: inst.vncpassword */
+					  "password", "passwd", "passphrase"};
+#define WITH_PREFIX 6
 
 /* And those that are in an argument with another word only: -object secret,data=..., -fw_cfg string=..., rbd:...:key=.
  */
@@ -17,8 +23,11 @@ static const struct {
 	const char *key, *with;
 } secret_with[] = {
 	{"data", "secret"}, {"string", "fw_cfg"}, {"string", "opt/"},           {"value", "type=11"},
-	{"key", "rbd:"},    {"key", "secret"},    {"value", "io.systemd.cred"},
+	{"key", "rbd:"},    {"key", "secret"},    {"value", "io.systemd.cred"}, {"append", "kernel"},
 };
+
+/* Options whose argument is the command line of a guest's kernel, which has whatever its owner wanted it to know. */
+static const char *const kernel_options[] = {"-append", "--append", "--cmdline"};
 
 /* The programs whose arguments rules look at; by what their names begin with. */
 static const char *const known_programs[] = {
@@ -47,12 +56,12 @@ static bool is_near(const char *text, const char *begin, size_t length, const ch
 	return memmem(from, (size_t)(to - from), word, strlen(word));
 }
 
-static bool is_key(const char *text, size_t length, const char *key, const char *begin)
+static bool is_key(const char *text, size_t length, const char *key, const char *begin, bool with_prefix)
 {
 	const size_t size = strlen(key);
 
 	return size <= length && strncasecmp(text, key, size) == 0 &&
-	       (text == begin || !isalnum((unsigned char)text[-1])) &&
+	       (with_prefix || text == begin || !isalnum((unsigned char)text[-1])) &&
 	       (size == length || !(isalnum((unsigned char)text[size]) || text[size] == '-' || text[size] == '_'));
 }
 
@@ -60,11 +69,12 @@ static bool is_key(const char *text, size_t length, const char *key, const char 
 static size_t secret_key(const char *text, size_t left, const char *begin, size_t length)
 {
 	for (unsigned i = 0; i < sizeof(secret_keys) / sizeof(secret_keys[0]); i++) {
-		if (is_key(text, left, secret_keys[i], begin))
+		if (is_key(text, left, secret_keys[i], begin, i >= WITH_PREFIX))
 			return strlen(secret_keys[i]);
 	}
 	for (unsigned i = 0; i < sizeof(secret_with) / sizeof(secret_with[0]); i++) {
-		if (is_key(text, left, secret_with[i].key, begin) && is_near(text, begin, length, secret_with[i].with))
+		if (is_key(text, left, secret_with[i].key, begin, false) &&
+		    is_near(text, begin, length, secret_with[i].with))
 			return strlen(secret_with[i].key);
 	}
 	return 0;
@@ -108,11 +118,20 @@ static size_t string_length(const char *text, size_t left, bool escaped)
 	return at < left ? at : left;
 }
 
-/* QEMU writes a comma in a value as two. end: what ends the argument; quotes mean something in documents only. */
+/*
+ * QEMU writes a comma in a value as two; cloud-hypervisor has lists in brackets. end: what ends the argument; quotes
+ * mean something in documents only, and a comma nothing in the command line of the host's kernel.
+ */
 static size_t value_length(const char *text, size_t left, char end)
 {
-	size_t at = 0;
+	const bool list = end == '\0' && left && *text == '[';
+	const char *bracket = list ? memchr(text, ']', left) : NULL;
+	size_t at = bracket ? (size_t)(bracket + 1 - text) : 0;
 
+	if (list && !bracket)
+		return left;
+	if (end == ' ')
+		return left && text[left - 1] == '\n' ? left - 1 : left;
 	while (at < left && !(end == '\n' && strchr("\"'<>", text[at]))) {
 		if (text[at] == ',' && (at + 1 == left || text[at + 1] != ','))
 			break;
@@ -133,19 +152,31 @@ static bool is_switch(const char *text, size_t length)
 	return length == 0;
 }
 
-/* The password in "scheme://user:password@host"; 0: none. *before: what comes before it. */
-static size_t in_url(const char *text, size_t left, size_t *before)
+static bool is_behind(const char *text, const char *begin, const char *word)
 {
-	size_t at = 3, colon = 0;
+	const size_t length = strlen(word);
 
-	if (left < 4 || memcmp(text, "://", 3) != 0)
+	return (size_t)(text - begin) >= length && memcmp(text - length, word, length) == 0;
+}
+
+/*
+ * The password in "scheme://user:password@host"; 0: none. *before: what comes before it. libiscsi's are
+ * "iscsi://user%password@host", dracut's "iscsi:user:password@host".
+ */
+static size_t in_url(const char *text, size_t left, const char *begin, size_t *before)
+{
+	const bool iscsi = is_behind(text, begin, "iscsi") || is_behind(text, begin, "iser");
+	const bool url = left >= 4 && memcmp(text, "://", 3) == 0;
+	size_t at = url ? 3 : 1, colon = 0;
+
+	if (!url && (!iscsi || *text != ':'))
 		return 0;
-	while (at < left && text[at] && !strchr("/\"'\\, \n", text[at]) && text[at] != '@') {
-		if (text[at] == ':' && !colon)
+	while (at < left && at < URL_MAX && text[at] && !strchr("/\"'\\, \n", text[at]) && text[at] != '@') {
+		if ((text[at] == ':' || (text[at] == '%' && url && iscsi)) && !colon)
 			colon = at;
 		at++;
 	}
-	if (at == left || text[at] != '@' || !colon)
+	if (at == left || at == URL_MAX || text[at] != '@' || !colon)
 		return 0;
 	*before = colon + 1;
 	return at - *before;
@@ -160,7 +191,7 @@ static size_t find_secret(const char *begin, size_t length, size_t from, size_t 
 	size_t value;
 
 	if (!key)
-		return in_url(text, left, before);
+		return in_url(text, left, begin, before);
 	value = to_value(text + key, left - key);
 	if (!value)
 		return 0;
@@ -188,17 +219,40 @@ static void clean_argument(struct cleaning *cleaning, const char *text, size_t l
 	}
 }
 
+/* Where an argument ends; in the command line of the host's kernel a space in quotes is part of it. */
+static size_t argument_length(const char *text, size_t left, char end)
+{
+	bool quoted = false;
+	size_t at = 0;
+
+	for (; at < left && (text[at] != end || quoted); at++)
+		quoted ^= end == ' ' && text[at] == '"';
+	return at;
+}
+
+/* How much of an argument may stay if it, or the one before, is the option of a guest's kernel; length: all. */
+static size_t before_kernel(const char *before, const char *text, size_t length)
+{
+	static const char joined[] = "--cmdline=";
+
+	for (unsigned i = 0; i < sizeof(kernel_options) / sizeof(kernel_options[0]); i++) {
+		if (strcmp(before, kernel_options[i]) == 0)
+			return 0;
+	}
+	return length > strlen(joined) && memcmp(text, joined, strlen(joined)) == 0 ? strlen(joined) : length;
+}
+
 /* Text of arguments or lines, each for itself: that is how far words that make a key secret reach. */
 static void clean_text(struct cleaning *cleaning, const char *text, size_t length, char end)
 {
 	const char *before = "";
 
 	for (size_t at = 0; at < length;) {
-		const char *stop = memchr(text + at, end, length - at);
-		const size_t size = stop ? (size_t)(stop - (text + at)) : length - at;
+		const size_t size = argument_length(text + at, length - at, end);
+		const size_t stays = end == '\0' ? before_kernel(before, text + at, size) : size;
 
-		/* A guest's kernel gets there whatever its owner wanted it to know. */
-		if (end == '\0' && strcmp(before, "-append") == 0) {
+		if (stays < size) {
+			copy(cleaning, text + at, stays);
 			copy(cleaning, GONE, strlen(GONE));
 			cleaning->gone++;
 		} else {
@@ -206,10 +260,8 @@ static void clean_text(struct cleaning *cleaning, const char *text, size_t lengt
 		}
 		before = text + at;
 		at += size;
-		if (stop) {
-			copy(cleaning, stop, 1);
-			at++;
-		}
+		if (at < length)
+			copy(cleaning, text + at++, 1);
 	}
 }
 

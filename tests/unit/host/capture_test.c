@@ -205,6 +205,24 @@ static void secrets_are_left_out(void **state)
 	static const char json_clean[] =
 		"/usr/bin/qemu-kvm\0-object\0{\"qom-type\":\"secret\",\"id\":\"a\",\"data\":\"***\","
 		"\"loaded\":true}\0";
+	static const char iscsi[] =
+		"qemu-system-x86_64\0--append\0hush\0-drive\0"
+		"file=iscsi://me%pass@10.0.0.1/iqn.a/0,if=none\0-drive\0file=iscsi://10.0.0.1/iqn.a/0\0"
+		"-machine\0q35,kernel=/k,append=a=hush\0";
+	static const char iscsi_clean[] =
+		"qemu-system-x86_64\0--append\0***\0-drive\0"
+		"file=iscsi://me%***@10.0.0.1/iqn.a/0,if=none\0-drive\0file=iscsi://10.0.0.1/iqn.a/0\0"
+		"-machine\0q35,kernel=/k,append=***\0";
+	static const char cloud[] = "cloud-hypervisor\0--cmdline\0hush\0--cmdline=hush a\0--platform\0"
+				    "oem_strings=[io.x=hush,b],uuid=1\0";
+	static const char cloud_clean[] = "cloud-hypervisor\0--cmdline\0***\0--cmdline=***\0--platform\0"
+					  "oem_strings=***,uuid=1\0";
+	static const char kernel[] =
+		"quiet systemd.set_credential=a.b:hush,er netroot=iscsi:me:hush@10.0.0.1::3260 "
+		"inst.vncpassword=\"hu sh\" isolcpus=2-5,7 systemd.set_credential_binary=a:aHVzaA==\n";
+	static const char kernel_clean[] =
+		"quiet systemd.set_credential=*** netroot=iscsi:me:***@10.0.0.1::3260 "
+		"inst.vncpassword=\"***\" isolcpus=2-5,7 systemd.set_credential_binary=***\n";
 	static const char other[] = "/usr/bin/psql\0--password\0hunter2\0";
 	static const struct {
 		const char *path, *text;
@@ -216,6 +234,11 @@ static void secrets_are_left_out(void **state)
 		{"/proc/7/cmdline", ARGUMENTS(qemu), ARGUMENTS(qemu_clean), "6 secrets"},
 		{"/.strait/samples/2/proc/7/cmdline", ARGUMENTS(qemu), ARGUMENTS(qemu_clean), "6 secrets"},
 		{"/proc/8/cmdline", ARGUMENTS(json), ARGUMENTS(json_clean), "1 secret"},
+		{"/proc/8/cmdline", ARGUMENTS(iscsi), ARGUMENTS(iscsi_clean), "3 secrets"},
+		{"/proc/8/cmdline", ARGUMENTS(cloud), ARGUMENTS(cloud_clean), "3 secrets"},
+		{"/proc/cmdline", ARGUMENTS(kernel), ARGUMENTS(kernel_clean), "4 secrets"},
+		{"/.strait/qmp/7/query-block.json", ARGUMENTS("\"file\": \"iscsi://me%pass@10.0.0.1/iqn.a/0\""),
+		 ARGUMENTS("\"file\": \"iscsi://me%***@10.0.0.1/iqn.a/0\""), "1 secret"},
 		{"/proc/9/cmdline", ARGUMENTS(other), ARGUMENTS("/usr/bin/psql\0"), "its arguments"},
 		{"/proc/cmdline", ARGUMENTS("quiet rd.iscsi.password=hunter2 root=/dev/sda1 isolcpus=2-5\n"),
 		 ARGUMENTS("quiet rd.iscsi.password=*** root=/dev/sda1 isolcpus=2-5\n"), "1 secret"},
