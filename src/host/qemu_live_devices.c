@@ -11,24 +11,41 @@
 #define PERIPHERAL "/machine/peripheral/"
 #define CHAIN_MAX  64u
 #define ADDED_MAX  1024u
+/* Each of these may be compared with each. */
+#define LIST_MAX 4096u
 
 static bool equal(const char *a, const char *b)
 {
 	return a && b && strcmp(a, b) == 0;
 }
 
-/* "/machine/peripheral/vda" of "/machine/peripheral/vda/virtio-backend": the device that has properties. */
+/* What is somebody else's answer is compared where it is: a copy of each name for each device would be gigabytes. */
+static bool says(const json_t *object, const char *key, const char *text)
+{
+	return equal(json_string_value(json_object_get(object, key)), text);
+}
+
+/* "vda" of "/machine/peripheral/vda/virtio-backend", which is the device that has properties; older ones give the name
+ * alone. NULL: it has none. */
+static const char *name_of(const json_t *block, size_t *length)
+{
+	const char *path = json_string_value(json_object_get(block, "qdev")), *end;
+	const bool peripheral = path && strncmp(path, PERIPHERAL, strlen(PERIPHERAL)) == 0;
+
+	if (!path || (*path == '/' && !peripheral))
+		return NULL;
+	path += peripheral ? strlen(PERIPHERAL) : 0;
+	end = peripheral ? strstr(path, "/virtio-backend") : NULL;
+	*length = end ? (size_t)(end - path) : strlen(path);
+	return path;
+}
+
 static const char *device_path(struct tree *tree, const json_t *block)
 {
-	const char *path = document_string(tree, block, "qdev"), *end;
+	size_t length;
+	const char *name = name_of(block, &length);
 
-	if (!path)
-		return NULL;
-	/* older ones give the name alone */
-	if (*path != '/')
-		return tree_format(tree, PERIPHERAL "%s", path);
-	end = strstr(path, "/virtio-backend");
-	return end ? tree_format(tree, "%.*s", (int)(end - path), path) : path;
+	return name ? tree_format(tree, PERIPHERAL "%.*s", (int)length, name) : document_string(tree, block, "qdev");
 }
 
 static const char *name_in(const char *path)
@@ -37,14 +54,14 @@ static const char *name_in(const char *path)
 }
 
 /* By the name of the device, of its drive or of its node: who has none of one is called by the next. */
-static bool is_of(struct tree *tree, const json_t *block, const struct guest_disk *disk)
+static bool is_of(const json_t *block, const struct guest_disk *disk)
 {
-	const char *name = name_in(device_path(tree, block));
+	size_t length;
+	const char *name = name_of(block, &length);
 
 	if (name)
-		return equal(name, disk->id);
-	return equal(document_string(tree, block, "device"), disk->id) ||
-	       equal(document_string(tree, document_member(block, "inserted"), "node-name"), disk->id);
+		return disk->id && strncmp(disk->id, name, length) == 0 && !disk->id[length];
+	return says(block, "device", disk->id) || says(document_member(block, "inserted"), "node-name", disk->id);
 }
 
 static void take_image(struct tree *tree, const struct guest *guest, const json_t *json, struct guest_image *image,
@@ -153,14 +170,14 @@ static const char *type_of(struct tree *tree, const json_t *object)
 	return tree_format(tree, "%.*s", (int)strcspn(type + 6, ">"), type + 6);
 }
 
-static const json_t *find_object(struct tree *tree, const json_t *peripheral, const char *name)
+static const json_t *find_object(const json_t *peripheral, const char *name)
 {
 	const json_t *object;
 	size_t i;
 
 	json_array_foreach(peripheral, i, object)
 	{
-		if (equal(document_string(tree, object, "name"), name))
+		if (says(object, "name", name))
 			return object;
 	}
 	return NULL;
@@ -182,7 +199,7 @@ static void add_disk(struct tree *tree, struct qmp *qmp, const json_t *periphera
 		     struct guest *guest)
 {
 	const char *path = device_path(tree, block), *name = name_in(path);
-	const char *type = name ? type_of(tree, find_object(tree, peripheral, name)) : NULL;
+	const char *type = name ? type_of(tree, find_object(peripheral, name)) : NULL;
 	const json_t *inserted = document_member(block, "inserted"), *cache = document_member(inserted, "cache");
 	struct guest_disk disk = {.id = name, .queues = HOST_UNKNOWN, .queue_size = HOST_UNKNOWN};
 
@@ -200,27 +217,27 @@ static void add_disk(struct tree *tree, struct qmp *qmp, const json_t *periphera
 	guest->disk[guest->disk_count++] = disk;
 }
 
-static bool is_there(struct tree *tree, const json_t *blocks, const json_t *peripheral, const struct guest_disk *disk)
+static bool is_there(const json_t *blocks, const json_t *peripheral, const struct guest_disk *disk)
 {
 	const json_t *block;
 	size_t i;
 
 	json_array_foreach(blocks, i, block)
 	{
-		if (is_of(tree, block, disk))
+		if (is_of(block, disk))
 			return true;
 	}
 	/* vhost-user-blk is no block device of QEMU's */
-	return find_object(tree, peripheral, disk->id) != NULL;
+	return find_object(peripheral, disk->id) != NULL;
 }
 
 /* Those that were unplugged. */
-static void leave_out(struct tree *tree, const json_t *blocks, const json_t *peripheral, struct guest *guest)
+static void leave_out(const json_t *blocks, const json_t *peripheral, struct guest *guest)
 {
 	unsigned left = 0;
 
 	for (unsigned i = 0; i < guest->disk_count; i++) {
-		if (!guest->disk[i].id || is_there(tree, blocks, peripheral, &guest->disk[i]))
+		if (!guest->disk[i].id || is_there(blocks, peripheral, &guest->disk[i]))
 			guest->disk[left++] = guest->disk[i];
 	}
 	guest->disk_count = left;
@@ -238,7 +255,7 @@ static void read_blocks(struct tree *tree, struct qmp *qmp, const json_t *blocks
 		struct guest_disk *disk = NULL;
 
 		for (unsigned k = 0; k < started_with && !disk && i < ADDED_MAX; k++)
-			disk = is_of(tree, block, &guest->disk[k]) ? &guest->disk[k] : NULL;
+			disk = is_of(block, &guest->disk[k]) ? &guest->disk[k] : NULL;
 		if (!disk) {
 			add_disk(tree, qmp, peripheral, block, guest);
 			continue;
@@ -246,7 +263,7 @@ static void read_blocks(struct tree *tree, struct qmp *qmp, const json_t *blocks
 		take_medium(tree, guest, block, disk);
 		take_queues(tree, qmp, device_path(tree, block), disk);
 	}
-	leave_out(tree, blocks, peripheral, guest);
+	leave_out(blocks, peripheral, guest);
 }
 
 static const char *string_property(struct tree *tree, struct qmp *qmp, const char *path, const char *property)
@@ -297,6 +314,11 @@ static void add_other(struct tree *tree, struct qmp *qmp, const char *name, cons
 	}
 }
 
+static bool is_list(const json_t *json)
+{
+	return json_is_array(json) && json_array_size(json) <= LIST_MAX;
+}
+
 void guest_qmp_devices(struct tree *tree, struct qmp *qmp, struct guest *guest)
 {
 	json_t *peripheral = qmp_ask(qmp, "qom-list", "{\"path\":\"/machine/peripheral\"}", "peripheral");
@@ -305,7 +327,7 @@ void guest_qmp_devices(struct tree *tree, struct qmp *qmp, struct guest *guest)
 	size_t i;
 
 	/* without either of them nothing can be said to be missing */
-	if (json_is_array(peripheral) && json_is_array(blocks))
+	if (is_list(peripheral) && is_list(blocks))
 		read_blocks(tree, qmp, blocks, peripheral, guest);
 	json_array_foreach(peripheral, i, object)
 	{

@@ -19,6 +19,10 @@
 #define GREETING_MS     700
 #define CONVERSATION_MS 3000
 #define ANSWER_MAX      (4u << 20)
+#define ALL_ANSWERS_MAX (8u << 20)
+/* Lost to all those who do not answer: then less, and at last no time is left for others. */
+#define LOST_MUCH_MS (30 * 1000)
+#define LOST_MAX_MS  (120 * 1000)
 
 struct qmp {
 	struct tree *tree;
@@ -27,8 +31,12 @@ struct qmp {
 	int fd, error;
 	int64_t deadline_ms;
 	char buffer[4096];
-	size_t at, filled, taken;
+	size_t at, filled, taken, all;
+	int64_t began_ms;
 };
+
+/* Anybody can start processes that are called like QEMU, thousands of them. One thread. */
+static int64_t lost_ms;
 
 static int64_t now_ms(void)
 {
@@ -47,6 +55,19 @@ struct qmp *qmp_new(struct tree *tree, const struct guest *guest)
 	qmp->socket = guest->qmp;
 	qmp->fd = -1;
 	return qmp;
+}
+
+static int64_t patience(int64_t ms)
+{
+	return lost_ms < LOST_MUCH_MS ? ms : lost_ms < LOST_MAX_MS ? ms / 10 : 0;
+}
+
+/* It is of no use any more. */
+static void give_up(struct qmp *qmp)
+{
+	if (qmp->error == -ETIMEDOUT)
+		lost_ms += now_ms() - qmp->began_ms;
+	qmp_hang_up(qmp);
 }
 
 int qmp_error(const struct qmp *qmp)
@@ -146,7 +167,7 @@ static size_t feed(void *buffer, size_t length, void *context)
 {
 	struct qmp *qmp = context;
 
-	if (!length || ++qmp->taken > ANSWER_MAX)
+	if (!length || ++qmp->taken > ANSWER_MAX || ++qmp->all > ALL_ANSWERS_MAX)
 		return 0;
 	while (qmp->at == qmp->filled) {
 		ssize_t got;
@@ -226,7 +247,9 @@ static int converse(struct qmp *qmp)
 	if (qmp->fd >= 0 || qmp->error < 0)
 		return qmp->error;
 	qmp->at = qmp->filled = 0;
-	qmp->deadline_ms = now_ms() + GREETING_MS;
+	qmp->all = 0;
+	qmp->began_ms = now_ms();
+	qmp->deadline_ms = qmp->began_ms + patience(GREETING_MS);
 	/* of a relative path the directory could not be known */
 	qmp->error = *qmp->socket == '/' ? connect_unix(qmp) : strchr(qmp->socket, ':') ? connect_tcp(qmp) : -EACCES;
 	/* a full backlog: somebody is there, and others wait */
@@ -236,11 +259,11 @@ static int converse(struct qmp *qmp)
 	if (qmp->error == 0 && !json_is_object(json_object_get(message, "QMP")))
 		qmp->error = -EPROTO;
 	json_decref(message);
-	qmp->deadline_ms = now_ms() + CONVERSATION_MS;
+	qmp->deadline_ms = now_ms() + patience(CONVERSATION_MS);
 	if (qmp->error == 0)
 		json_decref(exchange(qmp, "{\"execute\":\"qmp_capabilities\"}\n", &error));
 	if (qmp->error < 0)
-		qmp_hang_up(qmp);
+		give_up(qmp);
 	return qmp->error;
 }
 
@@ -249,6 +272,45 @@ struct question {
 	const char *command, *arguments;
 };
 
+/* Indented, what is nested deeply is a thousand times what came. */
+struct written {
+	char *text;
+	size_t length, room;
+};
+
+static int put(const char *part, size_t length, void *context)
+{
+	struct written *written = context;
+
+	if (length >= ANSWER_MAX - written->length)
+		return -1;
+	if (written->room - written->length <= length) {
+		const size_t room = 2 * written->room + length + 1024;
+		char *more = realloc(written->text, room);
+
+		if (!more)
+			return -1;
+		written->text = more;
+		written->room = room;
+	}
+	memcpy(written->text + written->length, part, length);
+	written->length += length;
+	written->text[written->length] = '\0';
+	return 0;
+}
+
+static ssize_t write_down(const json_t *value, char **text)
+{
+	struct written written = {0};
+
+	if (json_dump_callback(value, put, &written, JSON_INDENT(1) | JSON_ENCODE_ANY) < 0) {
+		free(written.text);
+		return -E2BIG;
+	}
+	*text = written.text;
+	return (ssize_t)written.length;
+}
+
 static ssize_t provide(void *context, char **text)
 {
 	struct question *question = context;
@@ -256,6 +318,7 @@ static ssize_t provide(void *context, char **text)
 	int error = converse(qmp);
 	json_t *value;
 	char *request;
+	ssize_t length;
 
 	if (error < 0)
 		return error;
@@ -266,12 +329,12 @@ static ssize_t provide(void *context, char **text)
 	free(request);
 	if (!value) {
 		if (qmp->error < 0)
-			qmp_hang_up(qmp);
+			give_up(qmp);
 		return error;
 	}
-	*text = json_dumps(value, JSON_INDENT(1) | JSON_ENCODE_ANY);
+	length = write_down(value, text);
 	json_decref(value);
-	return *text ? (ssize_t)strlen(*text) : -ENOMEM;
+	return length;
 }
 
 static json_t *ask(struct qmp *qmp, const char *command, const char *arguments, const char *name, bool again)
