@@ -5,10 +5,12 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #include <jansson.h>
@@ -18,6 +20,9 @@
 #include "host/tree.h"
 
 #define PROCESSES_MAX 4096
+
+/* Which linux/magic.h does not have. */
+#define CONFIGFS_MAGIC 0x62656570
 
 /* Begins with, or is, the name of a program. */
 static const struct {
@@ -213,6 +218,26 @@ unsigned processes_vhost(struct tree *tree, int pid, int tid[PROCESSES_VHOST_MAX
 	return count;
 }
 
+/*
+ * Files of the kernel's: to read some takes from the log or a trace what others wait for, or disturbs a device
+ * (Documentation/PCI/sysfs-pci.rst), and no image is there.
+ */
+static bool is_of_kernel(int fd)
+{
+	static const unsigned long types[] = {PROC_SUPER_MAGIC, SYSFS_MAGIC,        DEBUGFS_MAGIC,       TRACEFS_MAGIC,
+					      SECURITYFS_MAGIC, CGROUP_SUPER_MAGIC, CGROUP2_SUPER_MAGIC, BPF_FS_MAGIC,
+					      EFIVARFS_MAGIC,   PSTOREFS_MAGIC,     CONFIGFS_MAGIC};
+	struct statfs system;
+
+	if (fstatfs(fd, &system) < 0)
+		return true;
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
+		if ((unsigned long)system.f_type == types[i])
+			return true;
+	}
+	return false;
+}
+
 int process_open(int pid, const char *path, struct stat *st)
 {
 	char own[64], *inside;
@@ -229,7 +254,7 @@ int process_open(int pid, const char *path, struct stat *st)
 	snprintf(own, sizeof(own), "/proc/self/fd/%d", place);
 	if (fstat(place, st) < 0)
 		fd = -errno;
-	else if (!S_ISREG(st->st_mode) && !S_ISBLK(st->st_mode))
+	else if (!S_ISBLK(st->st_mode) && (!S_ISREG(st->st_mode) || is_of_kernel(place)))
 		fd = -EINVAL;
 	else
 		fd = open(own, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);

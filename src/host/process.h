@@ -28,8 +28,8 @@ unsigned processes_vhost(struct tree *tree, int pid, int tid[PROCESSES_VHOST_MAX
 
 /*
  * Open a file for reading as process pid sees it (its root, where that may be looked at): a descriptor, or a negative
- * errno. Its command line chose the path, so nothing is opened but what is a file or a block device: others may do
- * things when they are.
+ * errno. Its command line chose the path, so nothing is opened but what is a block device or a file, and none of the
+ * kernel's: others may do things when they are opened or read.
  */
 struct stat;
 int process_open(int pid, const char *path, struct stat *st);

@@ -2,6 +2,7 @@
 /* Guests by their processes: who they are, which threads they have, where their memory lies, and what QMP has said. */
 #include "host/guest.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,6 +11,7 @@
 
 #include "host/cpu.h"
 #include "host/model_json.h"
+#include "host/process.h"
 #include "host/qemu.h"
 #include "made.h"
 
@@ -348,13 +350,37 @@ static void headers_of_images(void **state)
 	json_decref(json);
 }
 
+/* Whose path anybody may choose: not one whose reading others would notice. */
+static void files_of_the_kernel_are_no_images(void **state)
+{
+	static const char *const paths[] = {"/proc/self/status", "/sys/kernel/mm/transparent_hugepage/enabled",
+					    "/dev/null", "/proc"};
+	struct stat st;
+	int fd;
+
+	(void)state;
+	for (unsigned i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		fd = process_open(getpid(), paths[i], &st);
+		assert_true(fd == -EINVAL || fd == -ENOENT);
+	}
+	fd = process_open(getpid(), FIXTURES "/../unit/host/guests_test.c", &st);
+	assert_true(fd >= 0);
+	assert_true(S_ISREG(st.st_mode));
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(threads_by_name),   cmocka_unit_test(threads_by_kvm),
-		cmocka_unit_test(places_of_memory),  cmocka_unit_test(limits_of_cgroups),
-		cmocka_unit_test(answers_of_qmp),    cmocka_unit_test(nonsense_of_qmp),
-		cmocka_unit_test(small_hypervisors), cmocka_unit_test(headers_of_images),
+		cmocka_unit_test(threads_by_name),
+		cmocka_unit_test(threads_by_kvm),
+		cmocka_unit_test(places_of_memory),
+		cmocka_unit_test(limits_of_cgroups),
+		cmocka_unit_test(answers_of_qmp),
+		cmocka_unit_test(nonsense_of_qmp),
+		cmocka_unit_test(files_of_the_kernel_are_no_images),
+		cmocka_unit_test(small_hypervisors),
+		cmocka_unit_test(headers_of_images),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
