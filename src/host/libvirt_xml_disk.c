@@ -80,13 +80,23 @@ static void take_model(struct tree *tree, const xmlNode *devices, const xmlNode 
 	}
 }
 
+/* Of all, else reads and writes together; 0: none. */
+static int64_t limit_of(const xmlNode *tune, const char *total, const char *reads, const char *writes)
+{
+	const int64_t all = xml_text_number(tune, total), in = xml_text_number(tune, reads);
+	const int64_t out = xml_text_number(tune, writes);
+
+	if (all > 0)
+		return all;
+	return (in > 0 && in < INT64_MAX / 2 ? in : 0) + (out > 0 && out < INT64_MAX / 2 ? out : 0);
+}
+
 static void take_throttle(const xmlNode *node, struct guest_throttle *throttle)
 {
 	const xmlNode *tune = xml_child(node, "iotune");
-	const int64_t iops = xml_text_number(tune, "total_iops_sec"), bps = xml_text_number(tune, "total_bytes_sec");
 
-	throttle->iops = iops > 0 ? iops : 0;
-	throttle->bps = bps > 0 ? bps : 0;
+	throttle->iops = limit_of(tune, "total_iops_sec", "read_iops_sec", "write_iops_sec");
+	throttle->bps = limit_of(tune, "total_bytes_sec", "read_bytes_sec", "write_bytes_sec");
 }
 
 static void take_disk(struct tree *tree, const xmlNode *devices, const xmlNode *node, struct guest_disk *disk)

@@ -258,6 +258,20 @@ static void test_hostile(void **state)
 	assert_null(guest.disk[0].model);
 }
 
+/* Nova's quotas are of reads and of writes: together they are a limit all the same. */
+static void test_limits(void **state)
+{
+	const struct guest guest = parse(
+		*state, "<devices><disk><iotune><read_iops_sec>300</read_iops_sec><write_iops_sec>200</write_iops_sec>"
+			"<total_bytes_sec>7</total_bytes_sec></iotune><source file='/a'/></disk>"
+			"<disk><iotune><write_bytes_sec>9</write_bytes_sec></iotune></disk></devices>");
+
+	assert_int_equal(guest.disk[0].throttle.iops, 500);
+	assert_int_equal(guest.disk[0].throttle.bps, 7);
+	assert_int_equal(guest.disk[1].throttle.iops, 0);
+	assert_int_equal(guest.disk[1].throttle.bps, 9);
+}
+
 /* What a daemon never says, but a forged capture may. */
 static void test_hostile_lists(void **state)
 {
@@ -316,6 +330,7 @@ int main(void)
 		cmocka_unit_test(test_cpu_and_clock), cmocka_unit_test(test_devices),
 		cmocka_unit_test(test_places),        cmocka_unit_test(test_hostile),
 		cmocka_unit_test(test_hostile_lists), cmocka_unit_test(test_strip),
+		cmocka_unit_test(test_limits),
 	};
 
 	return cmocka_run_group_tests(tests, open_tree, close_tree);
