@@ -192,7 +192,7 @@ static void check_cache_of(struct audit *audit, const struct rule *rule, const s
 		return;
 	if (!disk->cache)
 		audit_unknown(audit, rule, name, 0, "its cache mode is not known");
-	else if (!strcmp(disk->cache, "unsafe"))
+	else if (!strcmp(disk->cache, "unsafe") && disk->read_only != 1)
 		audit_found(audit, rule, FINDING_FAIL, name, disk->cache, "none or directsync",
 			    "the guest's flushes are ignored: what it was told is durable is lost with the host");
 	else

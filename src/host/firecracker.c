@@ -48,6 +48,7 @@ static void add_disk(struct tree *tree, const json_t *drive, struct guest *guest
 {
 	const char *path = document_string(tree, drive, "path_on_host"), *engine;
 	const char *socket = document_string(tree, drive, "socket");
+	const char *cache = document_string(tree, drive, "cache_type");
 	struct guest_disk *disk;
 
 	if (guest->disk_count >= DEVICES_MAX)
@@ -60,7 +61,10 @@ static void add_disk(struct tree *tree, const json_t *drive, struct guest *guest
 				    .bus = "virtio",
 				    .queues = 1,
 				    .queue_size = 256,
-				    .cache = "writeback",
+				    /* without a word the guest has no flush */
+				    .cache = socket                                     ? NULL
+					     : cache && strcmp(cache, "Writeback") == 0 ? "writeback"
+											: "unsafe",
 				    .aio = engine && strcmp(engine, "Async") == 0 ? "io_uring" : "threads",
 				    .read_only = document_answer(drive, "is_read_only"),
 				    .vhost_socket = socket};

@@ -300,7 +300,8 @@ static void small_hypervisors(void **state)
 	made_begin(&made);
 	made_file(&made, "/.strait/firecracker/7.json",
 		  "{\"drives\":[{\"drive_id\":\"r\",\"path_on_host\":\"/"
-		  "r\",\"io_engine\":\"Async\"},7],\"machine-config\":"
+		  "r\",\"io_engine\":\"Async\"},{\"path_on_host\":\"/"
+		  "w\",\"cache_type\":\"Writeback\"},7],\"machine-config\":"
 		  "{\"vcpu_count\":2,\"mem_size_mib\":64},\"network-interfaces\":[{\"host_dev_name\":\"tap3\"}]}");
 	add_task(&made, 7, 9, "fc_vcpu 0", "1");
 	guest = read_one(&made, fire, sizeof(fire));
@@ -308,6 +309,8 @@ static void small_hypervisors(void **state)
 	assert_int_equal(guest->memory.size, 64 << 20);
 	assert_thread(made.tree, &guest->vcpu[0], 9, "1");
 	assert_string_equal(guest->disk[0].aio, "io_uring");
+	assert_string_equal(guest->disk[0].cache, "unsafe");
+	assert_string_equal(guest->disk[1].cache, "writeback");
 	assert_string_equal(guest->nic[0].interface, "tap3");
 	made_close(&made);
 }
