@@ -22,6 +22,23 @@ static void check_accelerator(struct audit *audit, const struct rule *rule)
 		rule_verdict(audit, rule, !strcmp(guest->accelerator, "kvm"), NULL, guest->accelerator, NULL);
 }
 
+static host_answer feature(const struct guest *guest, const char *name);
+
+/* Proxmox makes its models of qemu64 and kvm64: x86-64-v2-AES, and with AVX2 x86-64-v3. */
+static void judge_basic_model(struct audit *audit, const struct rule *rule, const char *model)
+{
+	const struct guest *guest = audit->guest;
+	struct tree *tree = audit->host->tree;
+
+	if (feature(guest, "avx2") == 1)
+		audit_pass(audit, rule, NULL, tree_format(tree, "%s with AVX2", model));
+	else if (feature(guest, "aes") == 1 && (feature(guest, "sse4.2") == 1 || feature(guest, "sse4_2") == 1))
+		audit_found(audit, rule, FINDING_NOTE, NULL, tree_format(tree, "%s with AES and SSE 4.2", model),
+			    "a model with AVX2 where all hosts have it", NULL);
+	else
+		rule_verdict(audit, rule, false, NULL, model, NULL);
+}
+
 static void check_model(struct audit *audit, const struct rule *rule)
 {
 	const struct guest *guest = audit->guest;
@@ -32,9 +49,10 @@ static void check_model(struct audit *audit, const struct rule *rule)
 		model = "qemu64";
 	if (!model)
 		audit_unknown(audit, rule, NULL, 0, "its CPU model is not known");
+	else if (rule_word_is(model, "qemu64|kvm64"))
+		judge_basic_model(audit, rule, model);
 	else
-		rule_verdict(audit, rule,
-			     !rule_word_is(model, "qemu64|qemu32|kvm64|kvm32|486|pentium|pentium2|pentium3"), NULL,
+		rule_verdict(audit, rule, !rule_word_is(model, "qemu32|kvm32|486|pentium|pentium2|pentium3"), NULL,
 			     model, NULL);
 }
 
@@ -146,7 +164,7 @@ static const struct rule rules[] = {
 			   FINDING_WARN}},
 		.check = check_model,
 		.of_guest = true,
-		.reads = "the guest's definition: -cpu, <cpu mode=>",
+		.reads = "the guest's definition: -cpu and its features, <cpu mode=>",
 		.why = "qemu64 and kvm64 hide AVX, AES, PCID and most of what came after 2006: checksums, encryption "
 		       "and every "
 		       "system call of the guest are slower than they have to be.",
