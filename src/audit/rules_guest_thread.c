@@ -157,15 +157,16 @@ static void check_iothread(struct audit *audit, const struct rule *rule)
 
 /*
  * The share of time that a thread was runnable and did not run, of that in which it wanted to: measured, or since it
- * began. NAN: unknown.
+ * began; *measured says which. NAN: unknown.
  */
-static double delay_of(const struct audit *audit, const struct guest_thread *thread)
+static double delay_of(const struct audit *audit, const struct guest_thread *thread, bool *measured)
 {
 	const struct rate_thread *rate = host_rate_of_thread(&audit->host->rates, thread->tid);
 	unsigned long long run, delay;
 	const char *line;
 
-	if (rate && !isnan(rate->run) && !isnan(rate->delay))
+	*measured = rate && !isnan(rate->run) && !isnan(rate->delay);
+	if (*measured)
 		return rate->run + rate->delay > 0 ? rate->delay / (rate->run + rate->delay) : 0;
 	line = thread->tid == HOST_UNKNOWN
 		       ? NULL
@@ -182,8 +183,8 @@ static double delay_of(const struct audit *audit, const struct guest_thread *thr
 static void check_delay_of(struct audit *audit, const struct rule *rule, const struct guest_thread *thread,
 			   const char *name)
 {
-	const bool measured = audit->host->rates.seconds > 0;
-	const double delay = delay_of(audit, thread);
+	bool measured;
+	const double delay = delay_of(audit, thread, &measured);
 
 	if (isnan(delay))
 		audit_unknown(audit, rule, name, 0, "its schedstat cannot be read");
