@@ -20,10 +20,13 @@ struct audit_counts audit_count(const struct audit *audit)
 
 const char *audit_cure(const struct audit *audit, const struct finding *finding, const char *cure)
 {
-	const char *at = cure ? strstr(cure, "%s") : NULL;
-	const char *object = finding->object ? finding->object : "NAME";
+	const char *object = finding->object ? finding->object : "NAME", *text = "", *at;
 
-	return at ? tree_format(audit->host->tree, "%.*s%s%s", (int)(at - cure), cure, object, at + 2) : cure;
+	if (!cure || !strstr(cure, "%s"))
+		return cure;
+	for (; (at = strstr(cure, "%s")); cure = at + 2)
+		text = tree_format(audit->host->tree, "%s%.*s%s", text, (int)(at - cure), cure, object);
+	return tree_format(audit->host->tree, "%s%s", text, cure);
 }
 
 const char *audit_subject(const struct audit *audit, const struct finding *finding)

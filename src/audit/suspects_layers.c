@@ -57,11 +57,15 @@ static void tell_finding(struct suspicion *suspicion, const struct audit *audit,
 /* Findings of one rule are one cause, whose objects are its evidence. */
 static void add_finding(struct suspicion *suspicion, const struct audit *audit, const struct finding *finding)
 {
-	if (suspicion->cause->id != finding->rule->id)
+	const struct audit_group group = {.finding = *finding, .count = 2};
+
+	if (suspicion->cause->id != finding->rule->id) {
 		tell_finding(suspicion, audit, finding);
-	else
-		suspect_found(suspicion, weight_of(finding), "%s%s%s", finding->object ? finding->object : "",
-			      finding->object ? ": " : "", finding->value ? finding->value : "");
+		return;
+	}
+	suspect_found(suspicion, weight_of(finding), "%s%s%s", finding->object ? finding->object : "",
+		      finding->object ? ": " : "", finding->value ? finding->value : "");
+	suspicion->cause->cure = audit_group_cure(audit, &group, finding->rule->cure);
 }
 
 static void look_at_settings(struct suspicion *suspicion)

@@ -145,6 +145,14 @@ def test_the_measured_cause_comes_before_settings(build_dir, workdir):
     assert ids(diagnose(build_dir, ["--from", workdir], "db1")["causes"]) == [cause, "guest.nic.model", "guest.disk.iothread"]
 
 
+@pytest.mark.parametrize("cpus, name", [("3", "cpu3"), ("{2,3}", "NAME")])
+def test_a_cure_says_of_what(build_dir, workdir, cpus, name):
+    build(workdir, *map(machine, LAYERS), {f"/sys/devices/system/cpu/cpu{cpus}/cpufreq/scaling_governor": "powersave"})
+    cause = diagnose(build_dir, ["--from", workdir], "db1")["causes"][0]
+    assert cause["id"] == "host.cpu.governor"
+    assert cause["cure"].startswith(f"echo performance >/sys/devices/system/cpu/{name}/cpufreq/scaling_governor")
+
+
 def test_one_sample_is_settings_alone(build_dir, workdir):
     build(workdir, *map(machine, LAYERS[:-1]), CAUSES["e1000"][0])
     report = diagnose(build_dir, ["--from", workdir], "db1")

@@ -46,6 +46,7 @@ def audit(build_dir, directory, *options):
     report = json.loads(result.stdout)
     bad = [finding for finding in report["findings"] if finding["status"] in ("WARN", "FAIL")]
     assert result.returncode == bool(bad)
+    assert "%s" not in "".join(finding["cure"] or "" for finding in report["findings"])
     return report["findings"]
 
 
