@@ -308,7 +308,8 @@ static const struct rule rules[] = {
 		.reads = "/sys/class/block/*/{alignment_offset,start,queue/{physical_block_size,optimal_io_size}}",
 		.why = "A write that does not begin where a block of the device begins is a read and two writes.",
 		.costs = "The partition or the array has to be made anew, and its data moved.",
-		.cure = "parted %s align-check optimal NUMBER; move the data to an aligned one",
+		.cure = "lsblk -s -o NAME,ALIGNMENT,PHY-SEC,OPT-IO /dev/%s shows what it lies on; move the data to "
+			"an aligned one",
 		.lasting = "The same: parted -a optimal, pvcreate --dataalignment.",
 		.source = "Linux, Documentation/ABI/stable/sysfs-block",
 	},

@@ -239,7 +239,9 @@ static const struct rule rules[] = {
 		.cases = {{CONTEXT_REALTIME, COMPARE_EQUAL, NO, FINDING_WARN}},
 		.why = "Each one interrupts all vCPUs of a guest.",
 		.costs = "kvm-clock may drift from the host's clock; guests with TSC do not mind.",
-		.cure = "modprobe -r kvm_intel kvm && modprobe kvm kvmclock_periodic_sync=0 && modprobe kvm_intel",
+		.cure = "modprobe -r kvm_intel kvm && modprobe kvm kvmclock_periodic_sync=0 && modprobe kvm_intel (on "
+			"AMD: "
+			"kvm_amd in both places)",
 		.lasting = "echo 'options kvm kvmclock_periodic_sync=0' >/etc/modprobe.d/kvm-realtime.conf",
 		.source = "tuned, profile realtime-virtual-host",
 	},
@@ -255,8 +257,8 @@ static const struct rule rules[] = {
 		       "together again. tuned switches it off for realtime guests.",
 		.costs = "Without it, a guest can stop the machine on processors with iTLB multihit: see "
 			 "host.cpu.vulnerabilities.",
-		.cure = "Only where all guests are trusted: echo never >/sys/module/kvm/parameters/nx_huge_pages",
-		.lasting = "echo 'options kvm nx_huge_pages=never' >/etc/modprobe.d/kvm-realtime.conf",
+		.cure = "Only where all guests are trusted: echo off >/sys/module/kvm/parameters/nx_huge_pages",
+		.lasting = "echo 'options kvm nx_huge_pages=off' >/etc/modprobe.d/kvm-realtime.conf",
 		.source = "tuned, profile realtime-virtual-host; Linux, Documentation/admin-guide/hw-vuln/multihit.rst",
 	},
 };
