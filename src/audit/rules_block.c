@@ -197,9 +197,15 @@ static void check_redundancy(struct audit *audit, const struct rule *rule)
 	each_queue(audit, rule, check_redundancy_of);
 }
 
+/* Images of software (snaps, CDs), which nobody writes to and which no guest has. */
+static bool is_of_software(const struct host_block *block)
+{
+	return rule_word_is(block->content, "squashfs|iso9660|erofs|cramfs");
+}
+
 static void check_loop_of(struct audit *audit, const struct rule *rule, const struct host_block *block)
 {
-	if (block->kind == HOST_BLOCK_LOOP && block->loop_direct != HOST_UNKNOWN)
+	if (block->kind == HOST_BLOCK_LOOP && block->loop_direct != HOST_UNKNOWN && !is_of_software(block))
 		rule_verdict(audit, rule, block->loop_direct, block->name,
 			     tree_format(audit->host->tree, "%s%s", block->loop_direct ? "direct, " : "cached, ",
 					 block->loop_file ? block->loop_file : "?"),
