@@ -69,6 +69,11 @@ static int measure(struct host *host, unsigned seconds, struct error *err)
 	int ret = 0;
 
 	for (unsigned i = 0; i < seconds && ret == 0; i++) {
+		if (!tree_has_room(host->tree)) {
+			fprintf(stderr, "%s: measured for %u of %u seconds: a capture holds no more of this machine\n",
+				command.name, i, seconds);
+			break;
+		}
 		/* Tracing costs guests a little, so that it is for the first second alone. */
 		ret = i ? host_measure(host, INTERVAL_NS, err)
 			: host_measure_exits(host, NULL, INTERVAL_NS, &exits, &untraced, err);

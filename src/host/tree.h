@@ -82,6 +82,9 @@ ssize_t tree_reread(struct tree *tree, const char **text, const char *format, ..
 ssize_t tree_ask_again(struct tree *tree, const char **text, tree_provide *provide, void *context, const char *name,
 		       ...) __attribute__((format(printf, 5, 6)));
 
+/* Live: whether a capture of it would still be one that can be read if it had one more sample like the current one. */
+bool tree_has_room(const struct tree *tree);
+
 /* Everything that was asked for and could not be read although it is there, in the order of asking. */
 void tree_unreadable(const struct tree *tree, void (*each)(void *context, const char *path, int error), void *context);
 

@@ -181,6 +181,7 @@ void node_fill(struct tree *tree, struct node *node, enum node_kind kind, const 
 	char *copy = tree_alloc(tree, length + 1);
 
 	memcpy(copy, text, length);
+	tree->bytes += length;
 	node_keep(node, kind, copy, length);
 }
 

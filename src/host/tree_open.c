@@ -149,7 +149,19 @@ int tree_advance(struct tree *tree, uint64_t interval_ns)
 	}
 	wait_until(tree_sample_ns(tree) + interval_ns);
 	ret = add_sample(tree, now_ns());
-	if (ret == 0)
-		tree->sample++;
-	return ret;
+	if (ret < 0)
+		return ret;
+	tree->sample++;
+	tree->sample_nodes = tree->node_count;
+	tree->sample_bytes = tree->bytes;
+	return 0;
+}
+
+bool tree_has_room(const struct tree *tree)
+{
+	const size_t nodes = tree->node_count - tree->sample_nodes, bytes = tree->bytes - tree->sample_bytes;
+
+	/* The first one is all the machine. The next may be somewhat larger than the last. */
+	return tree->sample == 0 ||
+	       (tree->node_count + 2 * nodes <= TREE_NODES_MAX && tree->bytes + 2 * bytes <= TREE_TOTAL_MAX);
 }

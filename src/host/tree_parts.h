@@ -53,6 +53,8 @@ struct tree {
 	char *buffer; /* tree_buffer() */
 	uint64_t *sample_ns;
 	unsigned sample_count, sample;
+	size_t bytes;                      /* of text that was read, live */
+	size_t sample_nodes, sample_bytes; /* when the sample began: node_count, bytes */
 };
 
 /* An empty tree. */

@@ -282,9 +282,35 @@ static void nobodys_environment_is_read(void **state)
 	tree_close(tree);
 }
 
+static ssize_t provide_word(void *context, char **text)
+{
+	(void)context;
+	*text = strdup("x");
+	return 1;
+}
+
+/* Hundreds of guests have tens of thousands of files in each sample: it ends before nobody can read it. */
+static void samples_end_before_a_capture_is_too_large(void **state)
+{
+	struct error err;
+	struct tree *tree = tree_open_live(&err);
+	const char *text;
+
+	(void)state;
+	for (unsigned i = 0; i < 4; i++) {
+		assert_true(tree_has_room(tree));
+		assert_int_equal(tree_advance(tree, 1), 0);
+		for (unsigned k = 0; k < 45000; k++)
+			assert_int_equal(tree_ask_again(tree, &text, provide_word, NULL, "%u", k), 1);
+	}
+	assert_false(tree_has_room(tree));
+	tree_close(tree);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(samples_end_before_a_capture_is_too_large),
 		cmocka_unit_test(files_are_read_over_links),
 		cmocka_unit_test(numbers),
 		cmocka_unit_test(names_come_in_the_order_of_their_numbers),
