@@ -199,6 +199,30 @@ static const char *setting(struct tree *tree, const char *path, const char *key)
 	return NULL;
 }
 
+/* "000000f0,00000000": words of 32 CPUs, the highest first, as a list; NULL: it is none. */
+static const char *list_of_mask(struct tree *tree, const char *mask)
+{
+	const char *list = "";
+	unsigned cpu = 0;
+
+	if (!strncmp(mask, "0x", 2))
+		mask += 2;
+	for (const char *at = mask + strlen(mask); at-- > mask && cpu < CPU_LIST_END;) {
+		const char digit[] = {*at, '\0'};
+		const unsigned long bits = strtoul(digit, NULL, 16);
+
+		if (*at == ',')
+			continue;
+		if (!isxdigit((unsigned char)*at))
+			return NULL;
+		for (unsigned i = 0; i < 4; i++, cpu++) {
+			if (bits & 1ul << i)
+				list = tree_format(tree, "%s%s%u", list, *list ? "," : "", cpu);
+		}
+	}
+	return list;
+}
+
 /* It leaves those CPUs alone that it is told to, or, told nothing, the isolated ones and those without a tick. */
 static const char *banned_cpus(struct tree *tree, const struct host_cpus *cpus)
 {
@@ -208,7 +232,11 @@ static const char *banned_cpus(struct tree *tree, const struct host_cpus *cpus)
 
 	for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
 		const char *value = setting(tree, files[i], "IRQBALANCE_BANNED_CPULIST");
+		const char *mask = setting(tree, files[i], "IRQBALANCE_BANNED_CPUS");
 
+		/* the older way, of which the list is preferred */
+		if ((!value || !*value) && mask && *mask)
+			value = list_of_mask(tree, mask);
 		if (value && *value) {
 			list = cpu_list_parse(tree, value);
 			return cpu_list_format(tree, &list);

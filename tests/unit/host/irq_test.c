@@ -131,6 +131,10 @@ static void what_irqbalance_leaves_alone(void **state)
 	check_banned(&scratch, "4-6");
 	scratch_put(&scratch, "/etc/default/irqbalance", "IRQBALANCE_BANNED_CPULIST=\"2,3\"\n");
 	check_banned(&scratch, "2-3");
+	scratch_put(&scratch, "/etc/default/irqbalance", "IRQBALANCE_BANNED_CPUS=1,000000f2\n");
+	check_banned(&scratch, "1,4-7,32");
+	scratch_put(&scratch, "/etc/default/irqbalance", "IRQBALANCE_BANNED_CPUS=none\n");
+	check_banned(&scratch, "4-6");
 	scratch_remove(&scratch);
 }
 
