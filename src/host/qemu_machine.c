@@ -103,9 +103,29 @@ static unsigned read_cpu_count(const struct qemu_command *command)
 	return count < CPU_LIST_END ? (unsigned)count : CPU_LIST_END - 1;
 }
 
+/*
+ * "-device host-x86_64-cpu,socket-id=0,core-id=1,thread-id=0": one more, as Proxmox starts guests whose CPUs can be
+ * plugged.
+ */
+static unsigned read_plugged(const struct qemu_command *command)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i < command->count; i++) {
+		const struct qemu_keys *keys = &command->option[i].keys;
+		const char *driver = strcmp(command->option[i].name, "device") == 0 ? qemu_key(keys, "driver") : NULL;
+		const size_t length = driver ? strlen(driver) : 0;
+
+		count += length > 4 && strcmp(driver + length - 4, "-cpu") == 0 && qemu_key(keys, "core-id");
+	}
+	return count;
+}
+
 static void read_vcpus(struct tree *tree, const struct qemu_command *command, struct guest *guest)
 {
-	guest->vcpu_count = read_cpu_count(command);
+	guest->vcpu_count = read_cpu_count(command) + read_plugged(command);
+	if (guest->vcpu_count >= CPU_LIST_END)
+		guest->vcpu_count = CPU_LIST_END - 1;
 	guest->vcpu = tree_alloc(tree, guest->vcpu_count * sizeof(*guest->vcpu));
 	for (unsigned i = 0; i < guest->vcpu_count; i++)
 		guest->vcpu[i] = (struct guest_thread){.tid = HOST_UNKNOWN, .index = i, .poll_max_ns = HOST_UNKNOWN};

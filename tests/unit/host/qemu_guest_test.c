@@ -433,6 +433,19 @@ static void machine(void **state)
 	assert_null(read_guest("-chardev socket,id=m,path=/m -mon chardev=m,mode=control").qmp);
 }
 
+/* As Proxmox starts a guest whose CPUs can be plugged. */
+static void vcpus_that_were_plugged_in(void **state)
+{
+	const struct guest guest =
+		read_guest("-smp 1,sockets=1,cores=4,maxcpus=4 -device kvm64-x86_64-cpu,id=cpu2,socket-id=0,core-id=1,"
+			   "thread-id=0 -device kvm64-x86_64-cpu,id=cpu3,socket-id=0,core-id=2,thread-id=0 "
+			   "-device virtio-rng-pci");
+
+	(void)state;
+	assert_int_equal(guest.vcpu_count, 3);
+	assert_int_equal(guest.vcpu[2].index, 2);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -446,6 +459,7 @@ int main(void)
 		cmocka_unit_test(memory),
 		cmocka_unit_test(cards),
 		cmocka_unit_test(machine),
+		cmocka_unit_test(vcpus_that_were_plugged_in),
 		cmocka_unit_test(of_a_manager),
 	};
 
