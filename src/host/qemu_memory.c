@@ -7,6 +7,9 @@
 
 #define MIB (UINT64_C(1) << 20)
 
+/* Longest line of mounts that is looked at: a path may be as long, with options behind it. */
+#define LINE_MAX_LENGTH 8192
+
 /* "hugetlbfs /dev/hugepages hugetlbfs rw,relatime,pagesize=2M 0 0" */
 static uint64_t page_of_mount(struct tree *tree, char *line, const char *path)
 {
@@ -29,18 +32,28 @@ static uint64_t page_of_mount(struct tree *tree, char *line, const char *path)
 	return qemu_size(tree_format(tree, "%.*s", (int)strcspn(size, ","), size), 1, 0);
 }
 
-/* The size of huge pages of the file system that a path is on; 0: it has none. */
+/*
+ * The size of huge pages of the file system that a path is on; 0: it has none. Somebody else's list of mounts may be
+ * long, and be asked for by thousands of backends: it is not copied.
+ */
 static uint64_t page_of_path(struct tree *tree, int pid, const char *path)
 {
 	const char *mounts;
-	char *copy, *rest;
+	char line[LINE_MAX_LENGTH];
 	uint64_t page = 0;
 
 	if (tree_readf(tree, &mounts, "/proc/%d/mounts", pid) < 0 && tree_read(tree, "/proc/mounts", &mounts) < 0)
 		return 0;
-	copy = tree_format(tree, "%s", mounts);
-	for (char *line = strtok_r(copy, "\n", &rest); line && !page; line = strtok_r(NULL, "\n", &rest))
-		page = page_of_mount(tree, line, path);
+	for (const char *at = mounts; *at && !page; at += *at == '\n') {
+		const size_t length = strcspn(at, "\n");
+
+		if (length < sizeof(line) && memmem(at, length, " hugetlbfs ", strlen(" hugetlbfs "))) {
+			memcpy(line, at, length);
+			line[length] = '\0';
+			page = page_of_mount(tree, line, path);
+		}
+		at += length;
+	}
 	return page;
 }
 

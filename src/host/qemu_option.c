@@ -18,6 +18,9 @@
 /* Longest name of a key of JSON with all that it is in: these are copied with each key. */
 #define NAME_MAX_LENGTH 512
 
+/* Of a list of numbers: every one up to CPU_LIST_END is less. */
+#define LIST_TEXT_MAX (32u << 10)
+
 /* Options that have no argument, of all versions; what is none of these takes the word behind it. */
 static const char *const flags[] = {
 	"S",
@@ -337,7 +340,8 @@ struct cpu_list qemu_list(struct tree *tree, const struct qemu_keys *keys, const
 	const size_t length = strlen(name);
 	const char *text = "";
 
-	for (unsigned i = 0; i < keys->count; i++) {
+	/* each of them is copied with all before it */
+	for (unsigned i = 0; i < keys->count && strlen(text) <= LIST_TEXT_MAX; i++) {
 		const struct qemu_key *key = &keys->key[i];
 
 		if (strncmp(key->name, name, length) == 0 &&
