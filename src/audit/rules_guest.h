@@ -54,4 +54,7 @@ const struct host_mount *rule_mount_of(const struct host *host, const struct gue
 /* The block device that a disk's image is or lies on, straitd's disks included; NULL: not known. */
 const struct host_block *rule_block_of(const struct host *host, const struct guest_disk *disk);
 
+/* Whether a PCIe link is slower or narrower than what both of its ends can. */
+bool rule_link_is_low(const struct host *host, const struct host_pci_device *device);
+
 #endif

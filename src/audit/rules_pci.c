@@ -51,14 +51,14 @@ static bool is_less(struct link link, struct link than)
 }
 
 /* What the port above can do: a slot of fewer lanes is a fact, a link below what both can do is a fault. */
-static struct link most_of_both(const struct audit *audit, const struct host_pci_device *device)
+static struct link most_of_both(const struct host *host, const struct host_pci_device *device)
 {
 	struct link most = {speed_of(device->link_speed_max), device->link_width_max};
-	struct tree *tree = audit->host->tree;
+	struct tree *tree = host->tree;
 	const char *path = tree_resolve(tree, "/sys/bus/pci/devices/%s", device->address);
 	const char *slash = path ? strrchr(path, '/') : NULL;
 	const char *above = slash ? host_pci_of_path(tree, tree_format(tree, "%.*s", (int)(slash - path), path)) : NULL;
-	const struct host_pci_device *port = above ? host_pci_find(&audit->host->pci, above) : NULL;
+	const struct host_pci_device *port = above ? host_pci_find(&host->pci, above) : NULL;
 
 	if (port && speed_of(port->link_speed_max) && speed_of(port->link_speed_max) < most.speed)
 		most.speed = speed_of(port->link_speed_max);
@@ -67,11 +67,19 @@ static struct link most_of_both(const struct audit *audit, const struct host_pci
 	return most;
 }
 
+bool rule_link_is_low(const struct host *host, const struct host_pci_device *device)
+{
+	const struct link link = {speed_of(device->link_speed), device->link_width};
+
+	return link.speed && speed_of(device->link_speed_max) && link.width > 0 && device->link_width_max > 0 &&
+	       is_less(link, most_of_both(host, device));
+}
+
 static void check_link_of(struct audit *audit, const struct rule *rule, const struct host_pci_device *device)
 {
 	const struct link link = {speed_of(device->link_speed), device->link_width};
 	const struct link full = {speed_of(device->link_speed_max), device->link_width_max};
-	const struct link most = most_of_both(audit, device);
+	const struct link most = most_of_both(audit->host, device);
 	struct tree *tree = audit->host->tree;
 	const char *value;
 

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "audit/rules_guest.h"
 #include "audit/suspect.h"
 #include "host/kernel_log.h"
 
@@ -180,9 +181,6 @@ static void look_at_link(struct suspicion *suspicion)
 		const char *address = i < seen->disk_count ? seen->disk[i].block->pci
 							   : seen->guest->hostdev[i - seen->disk_count].address;
 		const struct host_pci_device *device = address ? host_pci_find(&seen->host->pci, address) : NULL;
-		const bool narrow = device && device->link_width > 0 && device->link_width < device->link_width_max;
-		const bool slow = device && device->link_speed && device->link_speed_max &&
-				  strcmp(device->link_speed, device->link_speed_max);
 
 		if (!device || (i < seen->disk_count && !seen->disk[i].leaf))
 			continue;
@@ -193,7 +191,8 @@ static void look_at_link(struct suspicion *suspicion)
 		if (device->aer_correctable > 100)
 			suspect_found(suspicion, 45, "%s: %lld corrected PCIe errors since boot", address,
 				      (long long)device->aer_correctable);
-		if (narrow || slow)
+		/* A slot that can do no more is a fact, and no cause. */
+		if (rule_link_is_low(seen->host, device))
 			suspect_found(suspicion, 44, "%s: its link is %s x%lld of %s x%lld", address,
 				      device->link_speed ? device->link_speed : "unknown",
 				      (long long)device->link_width,

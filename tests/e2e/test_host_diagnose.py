@@ -139,6 +139,14 @@ def test_nothing_is_found_where_nothing_is_wrong(build_dir, workdir):
     assert all(cause["evidence"] for cause in report["ruled-out"])
 
 
+@pytest.mark.parametrize("slot, causes", [("8.0 GT/s PCIe", []), ("16.0 GT/s PCIe", ["device.link", "host.pci.link"])])
+def test_a_slot_that_can_do_no_more_is_no_cause(build_dir, workdir, slot, causes):
+    build(workdir, *map(machine, LAYERS), {
+        "/sys/devices/pci0000:80/0000:80:01.0/max_link_speed": slot,
+        "/sys/devices/pci0000:80/0000:80:01.0/0000:81:00.0/current_link_speed": "8.0 GT/s PCIe"})
+    assert ids(diagnose(build_dir, ["--from", workdir], "db1")["causes"]) == causes
+
+
 def test_the_measured_cause_comes_before_settings(build_dir, workdir):
     files, cause, *_ = CAUSES["slow device"]
     build(workdir, *map(machine, LAYERS), files, CAUSES["no iothread"][0], CAUSES["e1000"][0])
