@@ -13,6 +13,7 @@
 #define IRQ_BUSY   0.25 /* of a CPU */
 #define ONE_CPU    0.9
 #define DROPS_SOME 1
+#define EVER       48 /* weight of what was counted since boot, or in all of its life: less than what is measured */
 
 static const struct observed_cpu *cpu_of(const struct observation *seen, unsigned number)
 {
@@ -156,7 +157,7 @@ static void look_at_health(struct suspicion *suspicion)
 			suspect_found(suspicion, 80, "%s: critical warning 0x%llx", block->name,
 				      (unsigned long long)nvme->critical_warning);
 		if (nvme->media_errors > 0)
-			suspect_found(suspicion, 62, "%s: %lld media errors", block->name,
+			suspect_found(suspicion, EVER, "%s: %lld media errors", block->name,
 				      (long long)nvme->media_errors);
 		if (nvme->critical_warning > 0 || nvme->media_errors > 0)
 			suspect_next(suspicion, "nvme smart-log /dev/%s", block->name);
@@ -185,7 +186,7 @@ static void look_at_link(struct suspicion *suspicion)
 		if (!device || (i < seen->disk_count && !seen->disk[i].leaf))
 			continue;
 		if (device->aer_fatal > 0 || device->aer_nonfatal > 0)
-			suspect_found(suspicion, 70,
+			suspect_found(suspicion, EVER + 1,
 				      "%s: %lld uncorrectable PCIe errors since boot, %lld of them fatal", address,
 				      known(device->aer_fatal) + known(device->aer_nonfatal), known(device->aer_fatal));
 		if (device->aer_correctable > 100)

@@ -147,6 +147,14 @@ def test_a_slot_that_can_do_no_more_is_no_cause(build_dir, workdir, slot, causes
     assert ids(diagnose(build_dir, ["--from", workdir], "db1")["causes"]) == causes
 
 
+def test_what_happened_once_comes_after_what_is_measured(build_dir, workdir):
+    build(workdir, *map(machine, LAYERS), CAUSES["pcie errors"][0], {
+        "/.strait/nvme/nvme1.json": '{"critical_warning":0,"percent_used":3,"media_errors":1,"error_log_entries":1}',
+        THREAD.format(1001): "90500000000 60000000 1500"})
+    causes = ids(diagnose(build_dir, ["--from", workdir], "db1")["causes"])
+    assert causes[:3] == ["threads.vcpu", "device.link", "device.health"], causes
+
+
 def test_the_measured_cause_comes_before_settings(build_dir, workdir):
     files, cause, *_ = CAUSES["slow device"]
     build(workdir, *map(machine, LAYERS), files, CAUSES["no iothread"][0], CAUSES["e1000"][0])
