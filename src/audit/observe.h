@@ -61,7 +61,7 @@ struct observed_exit {
 struct observed_guest_disk {
 	const struct guest_disk *disk;
 	const struct observed_disk *below; /* the device it is on; NULL: not known */
-	struct series ios, await_ns, flush_await_ns;
+	struct series ios, bytes, await_ns, flush_await_ns;
 };
 
 /* A thread (tid) that was measured and is not the guest's, or a whole process (tid is 0). */

@@ -175,6 +175,7 @@ static void take_guest(struct observation *seen, const struct host_rates *rates)
 			if (!disk->disk->id || strcmp(disk->disk->id, rate->id))
 				continue;
 			series_add(&disk->ios, rate->reads + rate->writes);
+			series_add(&disk->bytes, rate->bytes);
 			series_add(&disk->await_ns, rate->await_ns);
 			series_add(&disk->flush_await_ns, rate->flush_await_ns);
 		}

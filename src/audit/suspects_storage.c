@@ -199,12 +199,17 @@ static void tell_throttle(struct suspicion *suspicion, const struct observed_gue
 {
 	const struct guest_throttle *limit = &disk->disk->throttle;
 	const double ios = series_mean(&disk->ios);
-	const bool reached = limit->iops > 0 && ios >= 0.9 * (double)limit->iops;
+	const double bytes = series_mean(&disk->bytes);
+	const bool by_ios = limit->iops > 0 && ios >= 0.9 * (double)limit->iops;
+	const bool by_bytes = limit->bps > 0 && bytes >= 0.9 * (double)limit->bps;
+	struct tree *tree = suspicion->diagnosis->host->tree;
 
-	suspect_found(
-		suspicion, reached ? 88 : 35, "%s is limited to %lld I/Os and %lld bytes a second (0: no limit)%s",
-		rule_disk_name(disk->disk), (long long)limit->iops, (long long)limit->bps,
-		reached ? tree_format(suspicion->diagnosis->host->tree, ", and did %.0f I/Os a second", ios) : "");
+	suspect_found(suspicion, by_ios || by_bytes ? 88 : 35,
+		      "%s is limited to %lld I/Os and %lld bytes a second (0: no limit)%s", rule_disk_name(disk->disk),
+		      (long long)limit->iops, (long long)limit->bps,
+		      by_ios     ? tree_format(tree, ", and did %.0f I/Os a second", ios)
+		      : by_bytes ? tree_format(tree, ", and moved %.0f bytes a second", bytes)
+				 : "");
 	suspect_next(suspicion, "virsh blkdeviotune %s %s, or query-block of QMP", suspect_guest(suspicion),
 		     rule_disk_name(disk->disk));
 }

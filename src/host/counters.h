@@ -61,7 +61,7 @@ struct counter_guest {
 struct counter_guest_disk {
 	int pid;
 	const char *id;
-	int64_t ios, reads, writes, flushes, io_ns, flush_ns; /* HOST_UNKNOWN: not told */
+	int64_t ios, reads, writes, bytes, flushes, io_ns, flush_ns; /* HOST_UNKNOWN: not told */
 };
 
 /* An array of any of them. */

@@ -72,6 +72,7 @@ static void ask_blocks(struct host *host, const struct guest *guest, struct coun
 		counter->reads = document_number(stats, "rd_operations");
 		counter->writes = document_number(stats, "wr_operations");
 		counter->ios = sum(counter->reads, counter->writes);
+		counter->bytes = sum(document_number(stats, "rd_bytes"), document_number(stats, "wr_bytes"));
 		counter->flushes = document_number(stats, "flush_operations");
 		counter->io_ns =
 			sum(document_number(stats, "rd_total_time_ns"), document_number(stats, "wr_total_time_ns"));

@@ -69,6 +69,7 @@ struct rate_guest_disk {
 	int pid;
 	const char *id;                  /* of guest_disk */
 	double reads, writes, flushes;   /* a second */
+	double bytes;                    /* a second, read and written */
 	double await_ns, flush_await_ns; /* of reads and writes */
 };
 

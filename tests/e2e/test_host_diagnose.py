@@ -26,6 +26,8 @@ def diskstats(requests, milliseconds, busy):
 
 
 MONITOR = {"/proc/1000/cmdline": {"replace": {"-uuid": "-qmp\0unix:/run/qmp,server=on,wait=off\0-uuid"}}}
+SLOWED = "-drive\0file=/dev/nvme0n1,if=none,id=d1,format=raw,cache=none,aio=native,bps=50000000\0" \
+         "-device\0virtio-blk-pci,id=vdc,drive=d1,iothread=io0,num-queues=2\0-netdev"
 THROTTLED = {"/proc/1000/cmdline": {"replace": {
     "-uuid": "-qmp\0unix:/run/qmp,server=on,wait=off\0-uuid",
     "-netdev": "-drive\0file=/dev/nvme0n1,if=none,id=d1,format=raw,cache=none,aio=native,iops=500\0"
@@ -35,8 +37,9 @@ THROTTLED = {"/proc/1000/cmdline": {"replace": {
 def blockstats(disk, requests, milliseconds):
     """QEMU's counters in both samples: so many requests between them, of which each took so long."""
     samples = [{"rd_operations": 1000, "wr_operations": 1000, "flush_operations": 0, "rd_total_time_ns": 10 ** 9,
-                "wr_total_time_ns": 10 ** 9, "flush_total_time_ns": 0} for _ in range(2)]
+                "wr_total_time_ns": 10 ** 9, "flush_total_time_ns": 0, "rd_bytes": 10 ** 9, "wr_bytes": 0} for _ in range(2)]
     samples[1]["rd_operations"] += requests
+    samples[1]["rd_bytes"] += requests * 10 ** 6
     samples[1]["rd_total_time_ns"] += requests * milliseconds * 10 ** 6
     return {f"{sample}/.strait/qmp/1000/query-blockstats.json":
             json.dumps([{"device": "", "qdev": f"/machine/peripheral/{disk}/virtio-backend", "stats": stats}])
@@ -65,6 +68,8 @@ CAUSES = {
                              "vda: 500 requests a second of 20.0 ms each by QEMU's count, the device below took 200 us: most of "
                              "it is spent in QEMU"),
     "throttled": ({**THROTTLED, **blockstats("vdc", 495, 100)}, "storage.limits", "and did 495 I/Os a second"),
+    "throttled by size": ({"/proc/1000/cmdline": {"replace": {**MONITOR["/proc/1000/cmdline"]["replace"], "-netdev": SLOWED}},
+                           **blockstats("vdc", 49, 100)}, "storage.limits", "and moved 49000000 bytes a second"),
     "swapping": ({SECOND + "/proc/vmstat": "pswpin 4100\npswpout 1100\npgsteal_direct 100"}, "memory.reclaim",
                  "4000 pages a second were swapped in"),
     "reclaim": ({SECOND + "/proc/vmstat": "pswpin 100\npswpout 100\npgsteal_direct 30100"}, "memory.reclaim",
