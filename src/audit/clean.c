@@ -20,9 +20,10 @@ static size_t character(const unsigned char *text)
 			return 0;
 		code = code << 6 | (text[i] & 0x3f);
 	}
-	/* C1 controls, surrogates, directions that make text look like another */
+	/* C1 controls, surrogates, what XML forbids, directions that make text look like another */
 	if (code < smallest[length] || code < 0xa0 || (code >= 0xd800 && code <= 0xdfff) || code > 0x10ffff ||
-	    (code >= 0x202a && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069))
+	    code == 0xfffe || code == 0xffff || (code >= 0x202a && code <= 0x202e) ||
+	    (code >= 0x2066 && code <= 0x2069))
 		return 0;
 	return length;
 }

@@ -55,8 +55,10 @@ static void what_is_no_utf8_is_replaced(void **state)
 	assert_string_equal(audit_clean(tree, "a\xff\xfe"), "a??");
 	assert_string_equal(audit_clean(tree, "\xc3"), "?");
 	assert_string_equal(audit_clean(tree, "\xe2\x82"), "??");
-	assert_string_equal(audit_clean(tree, "\xc0\xaf"), "??");           /* longer than need be */
-	assert_string_equal(audit_clean(tree, "\xed\xa0\x80"), "???");      /* half a pair of UTF-16 */
+	assert_string_equal(audit_clean(tree, "\xc0\xaf"), "??");                     /* longer than need be */
+	assert_string_equal(audit_clean(tree, "\xed\xa0\x80"), "???");                /* half a pair of UTF-16 */
+	assert_string_equal(audit_clean(tree, "\xef\xbf\xbe\xef\xbf\xbf"), "??????"); /* not in XML */
+	assert_string_equal(audit_clean(tree, "\xef\xbf\xbd"), "\xef\xbf\xbd");
 	assert_string_equal(audit_clean(tree, "\xf5\x80\x80\x80"), "????"); /* beyond the last one */
 }
 
