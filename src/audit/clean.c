@@ -53,3 +53,15 @@ const char *audit_clean(struct tree *tree, const char *text)
 	}
 	return tree_format(tree, "%.*s%s", (int)used, clean, *at ? "..." : "");
 }
+
+const char *audit_word(struct tree *tree, const char *text)
+{
+	const char *word = "'";
+
+	text = audit_clean(tree, text);
+	if (!text || (*text && !text[strcspn(text, " \t'\"\\$`!*?[](){}<>|&;#~")]))
+		return text;
+	for (const char *quote; (quote = strchr(text, '\'')); text = quote + 1)
+		word = tree_format(tree, "%s%.*s'\\''", word, (int)(quote - text), text);
+	return tree_format(tree, "%s%s'", word, text);
+}

@@ -11,4 +11,7 @@ struct tree;
 #define AUDIT_CLEAN_MAX 400
 const char *audit_clean(struct tree *tree, const char *text);
 
+/* The same as one word of a shell's command line: quoted where it has to be. */
+const char *audit_word(struct tree *tree, const char *text);
+
 #endif

@@ -127,7 +127,9 @@ const char *suspect_guest(const struct suspicion *suspicion)
 {
 	const struct guest *guest = suspicion->seen->guest;
 
+	struct tree *tree = suspicion->diagnosis->host->tree;
+
 	if (guest->name)
-		return guest->name;
-	return guest->uuid ? guest->uuid : tree_format(suspicion->diagnosis->host->tree, "%d", guest->pid);
+		return audit_word(tree, guest->name);
+	return guest->uuid ? audit_word(tree, guest->uuid) : tree_format(tree, "%d", guest->pid);
 }

@@ -51,7 +51,7 @@ const char *suspect_size(struct suspicion *suspicion, double bytes);
 /* A weight that rises from low to high as value does. */
 double suspect_weight(double value, double from, double to, double low, double high);
 
-/* A name of the guest to type. */
+/* A name of the guest to type: one word of a shell. */
 const char *suspect_guest(const struct suspicion *suspicion);
 
 /* Each ends with a NULL id. */

@@ -75,7 +75,9 @@ static void look_at_settings(struct suspicion *suspicion)
 	const struct audit_options options = {
 		.contexts = CONTEXT_GENERAL,
 		.only = only,
-		.guest = suspect_guest(suspicion),
+		.guest = guest->name   ? guest->name
+			 : guest->uuid ? guest->uuid
+				       : tree_format(suspicion->diagnosis->host->tree, "%d", guest->pid),
 	};
 	const struct audit *audit = audit_run(suspicion->diagnosis->host, &options);
 	struct cause *summary = suspicion->cause;

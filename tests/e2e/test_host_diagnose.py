@@ -3,6 +3,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import time
 
@@ -142,6 +143,13 @@ def test_nothing_is_found_where_nothing_is_wrong(build_dir, workdir):
     assert {"threads.vcpu", "threads.iothread", "threads.steal", "storage.saturated", "memory.reclaim", "device.health",
             "device.log", "device.interrupts", "device.exits", "layers.settings"} <= set(ids(report["ruled-out"]))
     assert all(cause["evidence"] for cause in report["ruled-out"])
+
+
+def test_a_command_takes_a_name_as_one_word(build_dir, workdir):
+    build(workdir, *map(machine, LAYERS), {"/proc/1000/cmdline": {"replace": {
+        **CAUSES["e1000"][0]["/proc/1000/cmdline"]["replace"], "guest=db1,": "guest=it's $(id) 1,"}}})
+    cause = diagnose(build_dir, ["--from", workdir], "it's $(id) 1")["causes"][0]
+    assert shlex.split(cause["next"])[:4] == ["strait", "audit", "--vm", "it's $(id) 1"], cause["next"]
 
 
 @pytest.mark.parametrize("slot, causes", [("8.0 GT/s PCIe", []), ("16.0 GT/s PCIe", ["device.link", "host.pci.link"])])
