@@ -103,8 +103,9 @@ void host_counters_exits(struct host *host, struct counter_list *exits)
 	for (unsigned i = 0; i < host->guests.count; i++) {
 		const struct guest *guest = &host->guests.guest[i];
 
-		if (guest->pid > 0 && guest->qmp && guest->accelerator && !strcmp(guest->accelerator, "kvm") &&
-		    !is_counted(exits, guest->pid))
+		/* One that did not answer when the machine was read would be waited for in each sample. */
+		if (guest->pid > 0 && guest->qmp && !guest->unreadable && guest->accelerator &&
+		    !strcmp(guest->accelerator, "kvm") && !is_counted(exits, guest->pid))
 			ask_guest(host->tree, exits, guest);
 	}
 }
