@@ -20,8 +20,12 @@
 
 /* Names of our instances, with the process behind. */
 #define INSTANCE "strait-exits-"
-/* KiB for each CPU: a second of more exits than a CPU can do. */
-#define BUFFER 4096
+/*
+ * KiB for each CPU: a second of more exits than a CPU can do. Of many CPUs each has less, since the memory of a machine
+ * may be its guests' but for little; it is emptied twenty times a second.
+ */
+#define BUFFER      4096
+#define BUFFERS_ALL (256 * 1024)
 /* How often it is emptied. */
 #define TURN_NS 50000000
 
@@ -144,6 +148,13 @@ static int choose_threads(struct trace *trace, const int *tids, unsigned count)
 	return 0;
 }
 
+static size_t buffer_size(void)
+{
+	const long cpus = sysconf(_SC_NPROCESSORS_ONLN), share = cpus > 0 ? BUFFERS_ALL / cpus : BUFFER;
+
+	return share < BUFFER ? (size_t)share : BUFFER;
+}
+
 static int begin(struct trace *trace, const int *tids, unsigned count, struct error *err)
 {
 	char name[64];
@@ -159,7 +170,7 @@ static int begin(struct trace *trace, const int *tids, unsigned count, struct er
 		return refuse(err, errno, "a trace instance");
 	/* One clock for all CPUs, because a thread may be entered again on another one. */
 	if (tracefs_instance_file_write(trace->instance, "trace_clock", "mono") < 0 ||
-	    tracefs_instance_set_buffer_size(trace->instance, BUFFER, -1) < 0 ||
+	    tracefs_instance_set_buffer_size(trace->instance, buffer_size(), -1) < 0 ||
 	    choose_threads(trace, tids, count) < 0 || tracefs_event_enable(trace->instance, "kvm", "kvm_exit") < 0 ||
 	    tracefs_event_enable(trace->instance, "kvm", "kvm_entry") < 0)
 		return refuse(err, errno, "setting up a trace instance");
