@@ -59,16 +59,35 @@ static ssize_t ask_blkid(void *context, char **text)
 	return length;
 }
 
-/* What udev found out when the device appeared: it can be read without root, and touches no disk. */
-static const char *ask_udev(struct tree *tree, const struct host_block *block)
+/* Devices that udev's own rules look at, 60-persistent-storage and 13-dm-disk; of others it knows no more than a name.
+ */
+static bool is_looked_at(const char *name)
+{
+	static const char *const beginnings[] = {"sd", "vd", "nvme", "dm-", "dasd", "xvd", "mmcblk"};
+
+	for (unsigned i = 0; i < sizeof(beginnings) / sizeof(beginnings[0]); i++) {
+		if (strncmp(name, beginnings[i], strlen(beginnings[i])) == 0)
+			return true;
+	}
+	return false;
+}
+
+/*
+ * What udev found out when the device appeared, or was last written to by the host: it can be read without root, and
+ * touches no disk. *done: it has looked, whether or not it found anything.
+ */
+static const char *ask_udev(struct tree *tree, const struct host_block *block, bool *done)
 {
 	static const char key[] = "E:ID_FS_TYPE=";
 	const char *text;
 
+	*done = false;
 	if (tree_readf(tree, &text, "/run/udev/data/b%u:%u", block->major, block->minor) < 0)
 		return NULL;
 	for (const char *line = text; line; line = strchr(line, '\n')) {
 		line += *line == '\n';
+		/* when it was done */
+		*done |= strncmp(line, "I:", 2) == 0 && is_looked_at(block->name);
 		if (strncmp(line, key, strlen(key)) == 0)
 			return tree_format(tree, "%.*s", (int)strcspn(line + strlen(key), "\n"), line + strlen(key));
 	}
@@ -77,11 +96,13 @@ static const char *ask_udev(struct tree *tree, const struct host_block *block)
 
 const char *host_block_content(struct tree *tree, const struct host_block *block)
 {
-	const char *text, *content = ask_udev(tree, block);
+	bool looked;
+	const char *text, *content = ask_udev(tree, block, &looked);
 	ssize_t length;
 	json_t *object;
 
-	if (content)
+	/* A read of storage that hangs would never come back. */
+	if (content || looked)
 		return content;
 	length = tree_ask(tree, &text, ask_blkid, (void *)block->name, "blkid/%s.json", block->name);
 	object = document_object(text, length);

@@ -222,11 +222,21 @@ static bool is_local(const struct guest_image *image)
 	       (strcmp(image->protocol, "file") == 0 || strcmp(image->protocol, "host_device") == 0);
 }
 
+/*
+ * What is said to be raw on a device has no header, and nothing is to be learnt from the first block of it: of storage
+ * that hangs, which is when people look, that read would never come back.
+ */
+static bool needs_header(const struct guest_image *image)
+{
+	return is_local(image) &&
+	       !(image->format && strcmp(image->format, "raw") == 0 && strcmp(image->protocol, "host_device") == 0);
+}
+
 void qemu_images_complete(struct tree *tree, int pid, struct guest_disk *disk, bool whole)
 {
 	for (unsigned i = 0; i < disk->image_count && i < CHAIN_MAX; i++) {
 		struct guest_image *image = &disk->image[i];
-		json_t *json = is_local(image) ? ask(tree, pid, image->file) : NULL;
+		json_t *json = needs_header(image) ? ask(tree, pid, image->file) : NULL;
 
 		if (json)
 			complete(tree, json, image);

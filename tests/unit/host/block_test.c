@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "host/block.h"
+#include "made.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -267,9 +268,39 @@ static void ring_of_blocks_ends(void **state)
 	assert_int_equal(host_block_disks(&hostile, &ring[0], disks, 4), 0);
 }
 
+/* A disk that udev has looked at is not read, since that may take for ever; of others udev knows nothing. */
+static void what_udev_has_seen_is_not_read(void **state)
+{
+	static const char *const names[] = {"sda", "rbd0"};
+	struct host_blocks made_blocks;
+	struct made made;
+
+	(void)state;
+	made_begin(&made);
+	for (unsigned i = 0; i < 2; i++) {
+		char path[128], text[16];
+
+		snprintf(path, sizeof(path), "/sys/class/block/%s/size", names[i]);
+		made_file(&made, path, "2048\n");
+		snprintf(path, sizeof(path), "/sys/class/block/%s/dev", names[i]);
+		snprintf(text, sizeof(text), "8:%u\n", i);
+		made_file(&made, path, text);
+		snprintf(path, sizeof(path), "/run/udev/data/b8:%u", i);
+		made_file(&made, path, "S:disk/by-id/x\nI:17\n");
+		snprintf(path, sizeof(path), "/.strait/blkid/%s.json", names[i]);
+		made_file(&made, path, "{\"type\":\"xfs\"}");
+	}
+	made_open(&made);
+	host_blocks_read(made.tree, &made_blocks);
+	assert_null(host_block_find(&made_blocks, "sda")->content);
+	same(host_block_find(&made_blocks, "rbd0")->content, "xfs");
+	made_close(&made);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(what_udev_has_seen_is_not_read),
 		cmocka_unit_test(stacks_are_followed),
 		cmocka_unit_test(places_are_known),
 		cmocka_unit_test(queues_of_partitions_are_their_disks),

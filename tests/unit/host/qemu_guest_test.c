@@ -29,6 +29,7 @@ static int set_up(void **state)
 	made_file(&made, "/.strait/image/middle.qcow2.json",
 		  "{\"format\":\"qcow2\",\"cluster-size\":4096,\"virtual-size\":100,\"backing\":\"nbd://h/base\"}");
 	made_file(&made, "/.strait/image/loop.qcow2.json", "{\"format\":\"qcow2\",\"backing\":\"loop.qcow2\"}");
+	made_file(&made, "/.strait/image/dev/lun.json", "{\"format\":\"raw\",\"size\":1,\"allocated\":1}");
 	made_link(&made, "/proc/7/fd/9", "/a");
 	made_open(&made);
 	return 0;
@@ -433,6 +434,17 @@ static void machine(void **state)
 	assert_null(read_guest("-chardev socket,id=m,path=/m -mon chardev=m,mode=control").qmp);
 }
 
+/* Nothing can be learnt from it, and a read of storage that hangs does not come back. */
+static void raw_devices_are_not_read(void **state)
+{
+	const struct guest raw = read_guest("-drive file=/dev/lun,format=raw");
+	const struct guest probed = read_guest("-drive file=/dev/lun");
+
+	(void)state;
+	assert_int_equal(raw.disk[0].image[0].preallocated, HOST_UNKNOWN);
+	assert_int_equal(probed.disk[0].image[0].preallocated, 1);
+}
+
 /* As Proxmox starts a guest whose CPUs can be plugged. */
 static void vcpus_that_were_plugged_in(void **state)
 {
@@ -459,6 +471,7 @@ int main(void)
 		cmocka_unit_test(memory),
 		cmocka_unit_test(cards),
 		cmocka_unit_test(machine),
+		cmocka_unit_test(raw_devices_are_not_read),
 		cmocka_unit_test(vcpus_that_were_plugged_in),
 		cmocka_unit_test(of_a_manager),
 	};
