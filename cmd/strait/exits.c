@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "audit/exits.h"
+#include "audit/clean.h"
 
 #include <errno.h>
 #include <math.h>
@@ -101,7 +102,7 @@ static int add_row(struct client_table *table, struct tree *tree, const struct e
 }
 
 /* One line for each power of two that any exit took. */
-static void print_histogram(const struct exit_row *row)
+static void print_histogram(struct tree *tree, const struct exit_row *row)
 {
 	uint64_t sum[64] = {0}, most = 0;
 
@@ -112,7 +113,7 @@ static void print_histogram(const struct exit_row *row)
 	}
 	for (unsigned i = 0; i < 64; i++)
 		most = sum[i] > most ? sum[i] : most;
-	printf("\n%s\n", row->reason);
+	printf("\n%s\n", audit_clean(tree, row->reason));
 	for (unsigned i = 0; i < 64; i++) {
 		char from[CLIENT_TEXT];
 		const int bar = (int)ceil((double)sum[i] * BAR / (double)most);
@@ -128,7 +129,7 @@ static int print_guest(struct tree *tree, const struct guest_exits *entry)
 	struct client_table *table = client_table_new(columns);
 	int ret = table ? 0 : -ENOMEM;
 
-	printf("%s", entry->guest && entry->guest->name ? entry->guest->name
+	printf("%s", entry->guest && entry->guest->name ? audit_clean(tree, entry->guest->name)
 		     : entry->pid > 0                   ? tree_format(tree, "process %d", entry->pid)
 							: "all threads");
 	if (!isnan(entry->rate))
@@ -146,7 +147,7 @@ static int print_guest(struct tree *tree, const struct guest_exits *entry)
 	client_table_free(table);
 	for (unsigned i = 0; histograms && i < entry->count && ret == 0; i++) {
 		if (entry->row[i].taken && entry->row[i].taken->count)
-			print_histogram(&entry->row[i]);
+			print_histogram(tree, &entry->row[i]);
 	}
 	return ret;
 }
@@ -181,7 +182,7 @@ static int show(const struct client_arguments *arguments, struct host *host, con
 	int code;
 
 	if (why->code)
-		fprintf(stderr, "%s: %s\n", command.name, why->text);
+		fprintf(stderr, "%s: %s\n", command.name, audit_clean(host->tree, why->text));
 	if (!summary.count && why->code) {
 		fprintf(stderr,
 			"%s: KVM's statistics have nothing either: they are in debugfs (root) and in QEMU's answers by "
@@ -266,7 +267,7 @@ static int show_machine(const struct client_arguments *arguments, struct tree *t
 			return CLIENT_EXIT_FAILED;
 		if (guest->accelerator && strcmp(guest->accelerator, "kvm") != 0) {
 			fprintf(stderr, "%s: %s: it has no exits, because it runs without KVM (%s)\n", command.name,
-				arguments->operands[0], guest->accelerator);
+				arguments->operands[0], audit_clean(tree, guest->accelerator));
 			return CLIENT_EXIT_FAILED;
 		}
 	}

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "audit/clean.h"
+
 /* As many are named. */
 #define NAMED 3
 
@@ -75,28 +77,29 @@ static void count(void *context, const char *path, int error)
 		telling->other++;
 }
 
-static void tell_missing(const struct client_command *command, const struct telling *telling)
+static void tell_missing(const struct client_command *command, struct tree *tree, const struct telling *telling)
 {
 	fprintf(stderr, "%s: the capture has not got ", command->name);
 	if (telling->missing > 1)
 		fprintf(stderr, "%u files that are read now, among them ", telling->missing);
-	fprintf(stderr, "%s: take a new one with this version of strait\n", telling->first_missing);
+	fprintf(stderr, "%s: take a new one with this version of strait\n", audit_clean(tree, telling->first_missing));
 }
 
-void host_tool_tell_unreadable(const struct client_command *command, const struct tree *tree)
+void host_tool_tell_unreadable(const struct client_command *command, struct tree *tree)
 {
 	struct telling telling = {.tree = tree};
 	unsigned sum;
 
 	tree_unreadable(tree, count, &telling);
 	if (telling.missing)
-		tell_missing(command, &telling);
+		tell_missing(command, tree, &telling);
 	sum = telling.refused + telling.other;
 	if (!sum)
 		return;
 	fprintf(stderr, "%s: could not read ", command->name);
 	for (unsigned i = 0; i < sum && i < NAMED; i++)
-		fprintf(stderr, "%s%s (%s)", i ? ", " : "", telling.path[i], strerror(-telling.error[i]));
+		fprintf(stderr, "%s%s (%s)", i ? ", " : "", audit_clean(tree, telling.path[i]),
+			strerror(-telling.error[i]));
 	if (sum > NAMED)
 		fprintf(stderr, " and %u more", sum - NAMED);
 	fprintf(stderr, "%s\n",

@@ -19,6 +19,6 @@ const struct guest *host_tool_guest(const struct client_command *command, const 
 bool host_tool_is_withheld(int error);
 
 /* Say on standard error, in a line or two, what could not be read: at the end of a command. */
-void host_tool_tell_unreadable(const struct client_command *command, const struct tree *tree);
+void host_tool_tell_unreadable(const struct client_command *command, struct tree *tree);
 
 #endif

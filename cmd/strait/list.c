@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include "audit/clean.h"
 #include "client/command.h"
 #include "client/table.h"
 #include "command.h"
@@ -90,16 +91,16 @@ static int print_json(const struct host_guests *guests)
 }
 
 /* What could not be asked of guests, each on a line of standard error. */
-static void tell_unreadable(const struct host_guests *guests)
+static void tell_unreadable(struct tree *tree, const struct host_guests *guests)
 {
 	if (guests->libvirt_unreadable)
-		fprintf(stderr, "%s: libvirt: %s\n", command.name, guests->libvirt_unreadable);
+		fprintf(stderr, "%s: libvirt: %s\n", command.name, audit_clean(tree, guests->libvirt_unreadable));
 	for (unsigned i = 0; i < guests->count; i++) {
 		const struct guest *guest = &guests->guest[i];
 
 		if (guest->unreadable)
-			fprintf(stderr, "%s: %s: %s\n", command.name, guest->name ? guest->name : "?",
-				guest->unreadable);
+			fprintf(stderr, "%s: %s: %s\n", command.name, audit_clean(tree, guest->name) ?: "?",
+				audit_clean(tree, guest->unreadable));
 	}
 }
 
@@ -117,7 +118,7 @@ int command_list(int argc, char **argv)
 		return CLIENT_EXIT_FAILED;
 	host = host_read(tree);
 	code = arguments.json ? print_json(&host->guests) : print_table(tree, &host->guests);
-	tell_unreadable(&host->guests);
+	tell_unreadable(tree, &host->guests);
 	host_tool_tell_unreadable(&command, tree);
 	tree_close(tree);
 	return code;

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "audit/suspect.h"
+#include "host/model_json.h"
 
 /* Playbook's order: saturation or jitter, health, then the layers. */
 static const struct suspect *const playbook[] = {
@@ -153,8 +154,9 @@ json_t *diagnosis_to_json(const struct diagnosis *diagnosis)
 {
 	static const char *const names[] = {"causes", "ruled-out", "unknown"};
 	const struct guest *guest = diagnosis->guest;
-	json_t *json = json_pack("{s:s?,s:s?,s:f,s:i,s:s}", "guest", guest->name, "uuid", guest->uuid, "seconds",
-				 diagnosis->seconds, "samples", (int)diagnosis->samples, "verdict", diagnosis->verdict);
+	json_t *json = json_pack("{s:o,s:o,s:f,s:i,s:s}", "guest", host_text_json(guest->name), "uuid",
+				 host_text_json(guest->uuid), "seconds", diagnosis->seconds, "samples",
+				 (int)diagnosis->samples, "verdict", diagnosis->verdict);
 
 	for (unsigned state = 0; json && state < 3; state++) {
 		json_t *list = json_array();
