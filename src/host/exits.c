@@ -11,6 +11,11 @@
 
 #define DOCUMENT "kvm-exits.json"
 
+/* As many as are written; each has a histogram of 18 KiB, which a line of a hostile capture is a thousand times less
+ * than.
+ */
+#define EXITS_MAX 8192u
+
 /* Steps of a histogram as they were written: [smallest value, how many]. */
 static const struct hist *parse_histogram(struct tree *tree, const json_t *entry)
 {
@@ -62,12 +67,15 @@ int host_exits_parse(struct tree *tree, const char *text, size_t length, struct 
 	exits->seconds = seconds;
 	exits->source = document_string(tree, root, "source");
 	exits->lost = lost > 0 ? (uint64_t)lost : 0;
-	exits->exit = tree_alloc(tree, (json_array_size(list) + 1) * sizeof(*exits->exit));
+	exits->exit = tree_alloc(tree, EXITS_MAX * sizeof(*exits->exit));
 	json_array_foreach(list, i, entry)
 	{
-		struct host_exit *exit = &exits->exit[exits->count];
+		struct host_exit *exit;
 		const int64_t count = document_number(entry, "count");
 
+		if (exits->count == EXITS_MAX)
+			break;
+		exit = &exits->exit[exits->count];
 		exit->reason = document_string(tree, entry, "reason");
 		exit->tid = small(document_number(entry, "tid"));
 		exit->pid = small(document_number(entry, "pid"));

@@ -153,11 +153,38 @@ static void hostile_documents(void **state)
 	scratch_remove(&scratch);
 }
 
+/* Each line of a capture that is compressed to nothing would be a histogram. */
+static void more_exits_than_there_are(void **state)
+{
+	enum { MANY = 20000 };
+	static const char entry[] = "{\"reason\":\"a\",\"count\":1},";
+	char *text = malloc(MANY * sizeof(entry) + 64), *at = text;
+	struct host_exits exits;
+	struct scratch scratch;
+	struct tree *tree;
+
+	(void)state;
+	at += sprintf(at, "{\"seconds\":1,\"exits\":[");
+	for (unsigned i = 0; i < MANY; i++)
+		at += sprintf(at, "%s", entry);
+	strcpy(at - 1, "]}");
+	scratch_make(&scratch);
+	tree = scratch_open(&scratch);
+	assert_int_equal(host_exits_parse(tree, text, strlen(text), &exits), 0);
+	assert_int_equal(exits.count, 8192);
+	tree_close(tree);
+	scratch_remove(&scratch);
+	free(text);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_of_reasons),  cmocka_unit_test(kinds_of_both_vendors),
-		cmocka_unit_test(counts_and_times),  cmocka_unit_test(too_many),
+		cmocka_unit_test(more_exits_than_there_are),
+		cmocka_unit_test(names_of_reasons),
+		cmocka_unit_test(kinds_of_both_vendors),
+		cmocka_unit_test(counts_and_times),
+		cmocka_unit_test(too_many),
 		cmocka_unit_test(hostile_documents),
 	};
 
