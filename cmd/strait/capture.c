@@ -11,6 +11,7 @@
 
 #include "audit/advise.h"
 #include "audit/audit.h"
+#include "audit/clean.h"
 #include "audit/observe.h"
 #include "audit/path.h"
 #include "base/replace.h"
@@ -156,6 +157,7 @@ static int write_out(const struct capture *capture, const char *name)
 }
 
 struct listing {
+	struct tree *tree;
 	FILE *to;
 	json_t *list;
 	unsigned count;
@@ -170,21 +172,21 @@ static void list_unreadable(void *context, const char *path, int error)
 	if (listing->list)
 		json_array_append_new(listing->list, json_pack("{s:s,s:s}", "path", path, "why", strerror(-error)));
 	else
-		fprintf(listing->to, "%s  %s: %s\n", listing->count ? "" : "Could not be read:\n", path,
-			strerror(-error));
+		fprintf(listing->to, "%s  %s: %s\n", listing->count ? "" : "Could not be read:\n",
+			audit_clean(listing->tree, path), strerror(-error));
 	listing->count++;
 }
 
-static void tell(const struct tree *tree, const struct capture *capture, const char *name)
+static void tell(struct tree *tree, const struct capture *capture, const char *name)
 {
-	struct listing listing = {.to = strcmp(name, "-") == 0 ? stderr : stdout};
+	struct listing listing = {.tree = tree, .to = strcmp(name, "-") == 0 ? stderr : stdout};
 	char size[CLIENT_TEXT];
 
 	fprintf(listing.to, "%s: %u files, %s, %u samples\n", name, capture->files,
 		client_format_size(capture->length, size), tree_sample(tree) + 1);
 	for (unsigned i = 0; i < capture->left_out_count; i++)
-		fprintf(listing.to, "%s  %s: %s\n", i ? "" : "Left out:\n", capture->left_out[i].path,
-			capture->left_out[i].what);
+		fprintf(listing.to, "%s  %s: %s\n", i ? "" : "Left out:\n",
+			audit_clean(tree, capture->left_out[i].path), capture->left_out[i].what);
 	tree_unreadable(tree, list_unreadable, &listing);
 }
 

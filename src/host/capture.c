@@ -85,7 +85,7 @@ static void put_error(struct packing *packing, const char *path, int error)
 {
 	const char *name = strerrorname_np(-error);
 
-	json_object_set_new_nocheck(packing->errors, path, json_string(name ? name : "EIO"));
+	json_object_set_new(packing->errors, path, json_string(name ? name : "EIO"));
 }
 
 static int put_file(struct packing *packing, const struct node *node, const char *path)
@@ -120,8 +120,17 @@ static int put_directory(struct packing *packing, const struct node *node, const
 	if (node->error)
 		put_error(packing, path, node->error);
 	else if (node->taken)
-		json_array_append_new(packing->listed, json_string_nocheck(path));
+		json_array_append_new(packing->listed, json_string(path));
 	return node == &packing->tree->root ? 0 : put(packing, path, AE_IFDIR, NULL, 0);
+}
+
+/* JSON has no other names, and anybody can give a file such a one. */
+static bool is_text(const char *path)
+{
+	json_t *text = json_string(path);
+
+	json_decref(text);
+	return text;
 }
 
 static int put_node(struct packing *packing, struct node *node)
@@ -131,10 +140,13 @@ static int put_node(struct packing *packing, struct node *node)
 	/* Of an unpacked capture; the new one gets its own. */
 	if (strcmp(path, TREE_MANIFEST) == 0)
 		return 0;
+	/* What cannot be told in the manifest is unknown. */
+	if (node->kind != NODE_DIRECTORY && (node->error || !node->taken) && !is_text(path))
+		return 0;
 	switch (node->kind) {
 	case NODE_ABSENT:
 		if (node->error != -ENODATA)
-			json_array_append_new(packing->absent, json_string_nocheck(path));
+			json_array_append_new(packing->absent, json_string(path));
 		return 0;
 	case NODE_DIRECTORY:
 		return put_directory(packing, node, path);

@@ -186,6 +186,29 @@ static void samples_come_out_as_they_went_in(void **state)
 	capture_free(&capture);
 }
 
+/* Whoever starts a process that is called like QEMU chooses names of documents. */
+static void names_that_are_no_text(void **state)
+{
+	struct capture capture;
+	struct tree *live, *tree;
+	struct error err;
+	const char *text;
+	int count = 0;
+
+	(void)state;
+	live = tree_open_live(&err);
+	assert_int_equal(tree_ask(live, &text, refuse, NULL, "image/a\xff"), -EACCES);
+	assert_true(tree_ask(live, &text, count_up, &count, "image/b\xff") > 0);
+	assert_false(tree_exists(live, "/nobody/has/\xff"));
+	assert_false(tree_exists(live, "/proc/\xff"));
+	tree = again(live, &capture);
+	assert_int_equal(tree_ask(tree, &text, never, NULL, "image/a\xff"), -ENODATA);
+	assert_int_equal(tree_ask(tree, &text, never, NULL, "image/b\xff"), 1);
+	tree_close(tree);
+	tree_close(live);
+	capture_free(&capture);
+}
+
 static void secrets_are_left_out(void **state)
 {
 #define ARGUMENTS(text) text, sizeof(text) - 1
@@ -321,7 +344,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_capture_gives_the_same_answers), cmocka_unit_test(what_nobody_asked_for_is_unknown),
 		cmocka_unit_test(samples_come_out_as_they_went_in), cmocka_unit_test(secrets_are_left_out),
-		cmocka_unit_test(truncated_captures_are_refused),
+		cmocka_unit_test(truncated_captures_are_refused),   cmocka_unit_test(names_that_are_no_text),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
