@@ -70,15 +70,20 @@ static void add_mapping(const struct guest *guest, char *line, struct places *pl
 	}
 }
 
-/* Transparent ones are in none of the lines of numa_maps. */
+/* Transparent ones are in none of the lines of numa_maps; those of memfd and /dev/shm are counted for themselves. */
 static uint64_t read_transparent(struct tree *tree, int pid)
 {
+	static const char *const keys[] = {"\nAnonHugePages:", "\nShmemPmdMapped:"};
 	const char *text, *at;
+	uint64_t kib = 0;
 
 	if (tree_readf(tree, &text, "/proc/%d/smaps_rollup", pid) < 0)
 		return 0;
-	at = strstr(text, "\nAnonHugePages:");
-	return at ? 1024 * strtoull(at + strlen("\nAnonHugePages:"), NULL, 10) : 0;
+	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
+		at = strstr(text, keys[i]);
+		kib += at ? strtoull(at + strlen(keys[i]), NULL, 10) : 0;
+	}
+	return 1024 * kib;
 }
 
 static uint64_t sum(const uint64_t bytes[64])

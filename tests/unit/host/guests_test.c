@@ -122,12 +122,13 @@ static void places_of_memory(void **state)
 		  "7f10 default anon=10 dirty=10 N1=10 kernelpagesize_kB=4\n"
 		  "7f20 default file=/memfd:m\\040(deleted) dirty=5 N0=5 kernelpagesize_kB=4\n"
 		  "7f30 default N99=5 anon=5 kernelpagesize_kB=4\n");
-	made_file(&made, "/proc/7/smaps_rollup", "55d0-7fff ---p [rollup]\nRss: 9 kB\nAnonHugePages:      2048 kB\n");
+	made_file(&made, "/proc/7/smaps_rollup",
+		  "55d0-7fff ---p [rollup]\nRss: 9 kB\nAnonHugePages:      2048 kB\nShmemPmdMapped:     4096 kB\n");
 	guest = read_one(&made, QEMU, sizeof(QEMU));
 	assert_int_equal(guest->memory.place_count, 2);
 	assert_int_equal(guest->memory.place[0].bytes, (2 << 20) + 5 * 4096);
 	assert_int_equal(guest->memory.place[1].bytes, (4 << 20) + 10 * 4096);
-	assert_int_equal(guest->memory.huge_bytes, 8 << 20);
+	assert_int_equal(guest->memory.huge_bytes, 12 << 20);
 	made_close(&made);
 	made_begin(&made);
 	guest = read_one(&made, QEMU, sizeof(QEMU));
