@@ -19,6 +19,7 @@
 #include "command.h"
 #include "host/exits.h"
 #include "host/kernel_log.h"
+#include "host/model_json.h"
 #include "host_tool.h"
 #include "seconds.h"
 
@@ -170,7 +171,8 @@ static void list_unreadable(void *context, const char *path, int error)
 	if (!host_tool_is_withheld(error))
 		return;
 	if (listing->list)
-		json_array_append_new(listing->list, json_pack("{s:s,s:s}", "path", path, "why", strerror(-error)));
+		json_array_append_new(listing->list,
+				      json_pack("{s:o,s:s}", "path", host_text_json(path), "why", strerror(-error)));
 	else
 		fprintf(listing->to, "%s  %s: %s\n", listing->count ? "" : "Could not be read:\n",
 			audit_clean(listing->tree, path), strerror(-error));
@@ -198,8 +200,9 @@ static int tell_json(const struct tree *tree, const struct capture *capture, con
 	int code;
 
 	for (unsigned i = 0; i < capture->left_out_count; i++)
-		json_array_append_new(left_out, json_pack("{s:s,s:s}", "path", capture->left_out[i].path, "what",
-							  capture->left_out[i].what));
+		json_array_append_new(left_out,
+				      json_pack("{s:o,s:s}", "path", host_text_json(capture->left_out[i].path), "what",
+						capture->left_out[i].what));
 	tree_unreadable(tree, list_unreadable, &listing);
 	all = json_pack("{s:s,s:i,s:I,s:i,s:o,s:o}", "file", name, "files", (int)capture->files, "bytes",
 			(json_int_t)capture->length, "samples", (int)tree_sample(tree) + 1, "left_out", left_out,
