@@ -34,7 +34,7 @@ static bool is_managed(const struct host_pci_device *pci, const struct host_irq 
 /* Configuration changes, link changes and errors: one vector of most devices is for these. */
 static bool is_for_data(const struct host_irq *irq)
 {
-	const char *action = irq->action ? irq->action : "";
+	const char *action = irq->action;
 
 	if (strncmp(action, "nvme", 4) == 0 && strlen(action) > 2 && strcmp(action + strlen(action) - 2, "q0") == 0)
 		return false;
@@ -100,7 +100,10 @@ static void collect(const struct audit *audit, unsigned first, struct vectors *v
 		const struct host_irq *irq = &irqs->irq[i];
 		const int cpu = cpu_of(irq);
 
-		if (!irq->device || strcmp(irq->device, vectors->device) != 0 || !is_for_data(irq) || cpu < 0)
+		/* Without a handler it stays listed where it was: of an interface that is down, say. */
+		if (!irq->action || cpu < 0)
+			continue;
+		if (!irq->device || strcmp(irq->device, vectors->device) != 0 || !is_for_data(irq))
 			continue;
 		vectors->managed = vectors->managed || is_managed(vectors->pci, irq);
 		add_vector(audit, vectors, (unsigned)cpu, seen);
