@@ -45,7 +45,9 @@ static void check_coalescing_of(struct audit *audit, const struct rule *rule, co
 		return;
 	value = tree_format(tree, "%s, rx-usecs %s, tx-usecs %s", adaptive ? "adaptive" : "fixed",
 			    usecs(tree, net->rx_usecs), usecs(tree, net->tx_usecs));
-	if (audit_is_for(audit, CONTEXT_LATENCY | CONTEXT_REALTIME))
+	if (audit_is_for(audit, CONTEXT_LATENCY | CONTEXT_REALTIME) && !adaptive && net->rx_usecs == HOST_UNKNOWN)
+		audit_unknown(audit, rule, net->name, 0, "its driver does not tell rx-usecs");
+	else if (audit_is_for(audit, CONTEXT_LATENCY | CONTEXT_REALTIME))
 		rule_verdict(audit, rule, !adaptive && net->rx_usecs <= FEW_USECS, net->name, value, NULL);
 	else if (adaptive || net->adaptive_rx == HOST_UNKNOWN || net->rx_usecs <= 0)
 		audit_pass(audit, rule, net->name, value);
