@@ -77,7 +77,11 @@ HOST = [
     Fault("thp", ("host.thp.enabled",), **_file("thp", "/sys/kernel/mm/transparent_hugepage/enabled", "always")),
     Fault("thp-defrag", ("host.thp.defrag",), **_file("defrag", "/sys/kernel/mm/transparent_hugepage/defrag", "always")),
     Fault("numa-balancing", ("host.numa.balancing",), **_file("balance", "/proc/sys/kernel/numa_balancing", "1")),
-    Fault("swappiness", ("host.memory.swappiness",), **_file("swappiness", "/proc/sys/vm/swappiness", "60")),
+    # of a host with swap: without, the kernel has no choice to make
+    Fault("swappiness", ("host.memory.swappiness",),
+          put=f"""dd if=/dev/zero of={IMAGES}/unused bs=1M count=16 2>/dev/null; chmod 600 {IMAGES}/unused
+              mkswap {IMAGES}/unused >/dev/null; swapon {IMAGES}/unused; echo 60 >/proc/sys/vm/swappiness""",
+          undo=f"echo 10 >/proc/sys/vm/swappiness; swapoff {IMAGES}/unused; rm {IMAGES}/unused"),
     Fault("dirty-background", ("host.writeback.background",),
           **_file("background", "/proc/sys/vm/dirty_background_ratio", "15")),
     Fault("dirty-limit", ("host.writeback.limit",), **_file("limit", "/proc/sys/vm/dirty_ratio", "60")),
