@@ -307,7 +307,8 @@ void advise_shape_passthrough(struct advising *advising)
 	const char *address = advising->device->address;
 	const char *mac = advising->nic ? advising->nic->mac : NULL;
 
-	if (advising->nic)
+	/* libvirt takes a virtual function alone as an interface. */
+	if (advising->nic && advising->device->physical)
 		advising->advice->libvirt =
 			tree_format(tree,
 				    "<interface type='hostdev' managed='yes'>\n"

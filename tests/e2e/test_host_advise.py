@@ -198,6 +198,15 @@ def test_what_is_passed_through_already(advise, word, options, answer, sentence)
     assert ("host=0000:03:00.1" if answer == "passthrough" else "virtio-net-pci") in advice["qemu"]
 
 
+def test_a_whole_nic_is_no_interface_of_libvirt(advise):
+    """<interface type='hostdev'> is for virtual functions: a domain with another does not start."""
+    assert "<hostdev mode='subsystem' type='pci'" in advise("vf0", options=ALL)["libvirt"]
+    function = {"/sys/devices/pci0000:00/0000:03:00.1/physfn": {"link": "../0000:03:00.0"},
+                "/sys/bus/pci/devices/0000:03:00.0": {"link": "../../../devices/pci0000:00/0000:03:00.0"},
+                "/sys/devices/pci0000:00/0000:03:00.0/class": "0x020000"}
+    assert "<interface type='hostdev'" in advise("vf0", function, options=ALL)["libvirt"]
+
+
 def test_what_is_not_right_about_passthrough_is_told(advise):
     advice = advise("vf0", {"/sys/devices/pci0000:00/0000:03:00.1/numa_node": "0"}, options=ALL)
     assert "guest.hostdev.near" in [layer["rule"] for layer in advice["in-its-way"]]
