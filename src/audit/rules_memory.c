@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <inttypes.h>
+#include <string.h>
 
 #include "audit/rules.h"
 #include "audit/rules_guest.h"
@@ -51,6 +52,20 @@ static void check_swappiness(struct audit *audit, const struct rule *rule)
 	/* A kernel without swap reads it and has nothing to choose from. */
 	if (audit->host->memory.swap_total == 0)
 		audit_pass(audit, rule, NULL, "there is no swap");
+	else
+		audit_compare(audit, rule);
+}
+
+/* Who sets bytes (vm.dirty_bytes) has 0 for the ratio, which means nothing then. */
+static void check_dirty_limit(struct audit *audit, const struct rule *rule)
+{
+	struct tree *tree = audit->host->tree;
+	const char *path = tree_format(tree, "%.*sbytes", (int)(strlen(rule->path) - strlen("ratio")), rule->path);
+	const int64_t bytes = tree_number(tree, 0, "%s", path), available = audit->host->memory.available;
+
+	if (bytes > 0 && available > 0)
+		audit_judge(audit, rule, NULL, path,
+			    tree_format(tree, "%.0f", 100 * ((double)bytes / (double)available)));
 	else
 		audit_compare(audit, rule);
 }
@@ -197,6 +212,7 @@ static const struct rule rules[] = {
 		.title = "dirty memory at which writing back begins",
 		.contexts = CONTEXT_ALL,
 		.path = "/proc/sys/vm/dirty_background_ratio",
+		.check = check_dirty_limit,
 		.cases = {{CONTEXT_LATENCY | CONTEXT_REALTIME, COMPARE_AT_MOST, "5", FINDING_WARN},
 			  {CONTEXT_ALL, COMPARE_AT_MOST, "10", FINDING_WARN}},
 		.why = "In percent of available memory. What may lie there unwritten comes to the disks in one storm, "
@@ -212,6 +228,7 @@ static const struct rule rules[] = {
 		.title = "dirty memory at which writers have to wait",
 		.contexts = CONTEXT_ALL,
 		.path = "/proc/sys/vm/dirty_ratio",
+		.check = check_dirty_limit,
 		.cases = {{CONTEXT_ALL, COMPARE_AT_MOST, "40", FINDING_WARN}},
 		.why = "In percent of available memory: from there on, who writes through the page cache is held up "
 		       "until enough has been "

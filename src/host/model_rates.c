@@ -60,6 +60,7 @@ static const struct model_field rate_guest_disk_fields[] = {
 	FIELD(rate_guest_disk, reads),
 	FIELD(rate_guest_disk, writes),
 	FIELD(rate_guest_disk, flushes),
+	FIELD(rate_guest_disk, bytes),
 	FIELD(rate_guest_disk, await_ns),
 	FIELD(rate_guest_disk, flush_await_ns),
 	{.name = NULL},
