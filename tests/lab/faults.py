@@ -7,6 +7,7 @@ from .nested import BUSY, IDLE, READS, Nested, Pinning
 
 NVME = "/sys/bus/pci/devices/0000:41:00.0"
 GUEST_HUGEPAGES = "/sys/devices/system/node/node{}/hugepages/hugepages-2048kB/nr_hugepages"
+QUEUES = "/sys/bus/pci/drivers/vmxnet3/0000:*"  # an interface of several queues that nobody uses
 QUEUE = "/sys/block/nvme0n1/queue"
 IMAGES = "/srv"
 
@@ -31,8 +32,9 @@ GOOD = Nested()
 
 @dataclass(frozen=True)
 class Fault:
-    """rules: those that must tell of it; also: those that may, because they follow from it. guest: the guest that has it,
-    or the good one. put is run in the lab before the guest starts, started afterwards, undo when it has ended. profile: of the audit."""
+    """rules: those that must tell of it; also: those that may, because they follow from it. guest: the guest that has
+    it, or the good one. put is run in the lab before the guest starts, started afterwards, undo when it has ended.
+    profile: of the audit. reader: the process that reads the guest's disk, if that is not QEMU."""
     name: str
     rules: tuple
     guest: Nested = GOOD
@@ -41,6 +43,7 @@ class Fault:
     undo: str = ""
     profile: str = "database"
     also: tuple = ()
+    reader: str = "{pid}"
     property: tuple = ()  # of the lab's QEMU: path, name, value that is wrong, value that was
 
 
@@ -52,6 +55,16 @@ def _file(name, path, value):
 
 def _drive(text):
     return ("-drive", f"if=none,id=disk,{text}")
+
+
+def together(*faults):
+    """Faults that do not disturb each other: one guest has all of them, and they are looked at at once."""
+    changes = {field: value for fault in faults for field, value in vars(fault.guest).items()
+               if value != getattr(GOOD, field)}
+    return Fault(name="+".join(fault.name for fault in faults), rules=sum((fault.rules for fault in faults), ()),
+                 also=sum((fault.also for fault in faults), ()), guest=GOOD.but(**changes),
+                 put="\n".join(f"({fault.put}) || exit 1" for fault in faults if fault.put),
+                 undo="\n".join(f"({fault.undo}) || exit 1" for fault in faults if fault.undo))
 
 
 def _unbind(address):
@@ -87,6 +100,11 @@ HOST = [
     Fault("dirty-limit", ("host.writeback.limit",), **_file("limit", "/proc/sys/vm/dirty_ratio", "60")),
     Fault("clock", ("host.cpu.clocksource",),
           **_file("clock", "/sys/devices/system/clocksource/clocksource0/current_clocksource", "acpi_pm")),
+    # each of its queues has a vector, and all of them arrive where the guest's I/O thread is
+    Fault("interrupts", ("host.irq.spread",),
+          put=f"""cd {QUEUES}/net/* && ip link set ${{PWD##*/}} up && cd {QUEUES}/msi_irqs
+              for irq in *; do echo 3 >/proc/irq/$irq/smp_affinity_list; done; [ $(ls | wc -l) -gt 4 ]""",
+          undo=f"cd {QUEUES}/net/* && ip link set ${{PWD##*/}} down"),
     Fault("virtual-functions", ("host.sriov.functions",), put=f"echo 4 >{NVME}/sriov_numvfs",
           undo=f"echo 0 >{NVME}/sriov_numvfs"),
 ]
@@ -174,6 +192,7 @@ def _hogs(cpu):
 
 
 READING, SPINNING, IDLING = GOOD.but(code=READS), GOOD.but(code=BUSY), GOOD.but(code=IDLE)
+SLOW_WRITES = "half=$(($(cat /sys/block/nvme0n1/size) / 2)); dmsetup"
 DELAYED = "format=raw,file=/dev/mapper/slow,cache=none,aio=native,discard=unmap"
 
 # What a diagnosis has to put first: rules are its causes here
@@ -190,6 +209,32 @@ CAUSES = [
           put="""dmsetup create slow --table "0 $(cat /sys/block/nvme0n1/size) delay /dev/nvme0n1 0 300"
               dmsetup mknodes""",
           undo="dmsetup remove slow"),
+    Fault("delayed-by-straitd", ("storage.straitd",),
+          READING.but(iothread=False, drive=("-chardev", "socket,id=disk,path=/run/delayed.sock"),
+                      disk="vhost-user-blk-pci,id=vda,chardev=disk,bootindex=0"),
+          put=f"""printf '%s\\n' 'user: root' 'rpc-socket: /run/strait/rpc.sock' 'disks:' '  - name: delayed' \\
+                  '    socket: /run/delayed.sock' '    file: /dev/nvme0n1' \\
+                  '    delay: {{mean-us: 100000}}' >/run/straitd.yaml
+              straitd --config=/run/straitd.yaml >/run/straitd.log 2>&1 & echo $! >/run/straitd.pid
+              for i in $(seq 100); do
+                  [ -S /run/delayed.sock ] && [ -S /run/strait/rpc.sock ] && exit; sleep 0.1
+              done
+              cat /run/straitd.log; false""",
+          undo="""kill $(cat /run/straitd.pid); while [ -d /proc/$(cat /run/straitd.pid) ]; do sleep 0.1; done
+              rm /run/straitd.*""",
+          reader="$(cat /run/straitd.pid)"),
+    # an image that takes writes faster than it can get rid of them: they stay dirty for 20 s
+    Fault("writeback", ("memory.writeback",), IDLING,
+          put=f"""{SLOW_WRITES} create late --table "0 $half delay /dev/nvme0n1 $half 0 /dev/nvme0n1 $half 20000"
+              dmsetup mknodes
+              dd if=/dev/zero of=/dev/mapper/late bs=1M count=300 2>/dev/null &
+              for i in $(seq 300); do
+                  awk '/^(Dirty|Writeback):/ {{ kib += $2 }} END {{ exit kib < 200000 }}' /proc/meminfo && exit
+                  sleep 0.1
+              done; grep -E 'Dirty|Writeback' /proc/meminfo; false""",
+          # what waits is written without delay when the table changes
+          undo=f"""dmsetup suspend late; {SLOW_WRITES} load late --table "0 $half linear /dev/nvme0n1 $half"
+              dmsetup resume late; sync; dmsetup remove --retry late"""),
     Fault("worn-nvme", ("device.health",), IDLING,
           property=("/machine/peripheral/nvme0", "smart_critical_warning", 4, 0)),
     # last, since the kernel does not forget what it said
@@ -199,4 +244,10 @@ CAUSES = [
           undo="dmsetup remove bad"),
 ]
 
-ALL = HOST + GUEST
+_by_name = {fault.name: fault for fault in GUEST}
+_PARTIES = [("cache-writeback", "one-nic-queue", "cpu-model"), ("cache-unsafe", "no-vhost", "not-bound"),
+            ("aio-threads", "user-network", "not-preallocated"), ("one-queue", "e1000", "same-cpu")]
+_in_parties = {name for names in _PARTIES for name in names}
+
+ALL = [together(*HOST), *(together(*(_by_name[name] for name in names)) for names in _PARTIES),
+       *(fault for fault in GUEST if fault.name not in _in_parties)]

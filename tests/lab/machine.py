@@ -81,4 +81,6 @@ class LabMachine(Guest):
             # two functions behind a conventional bridge: one IOMMU group
             "-device", "pcie-pci-bridge,id=old,bus=pcie.0",
             "-netdev", "user,id=net,restrict=on", "-device", "virtio-net-pci,netdev=net,bus=old,addr=1,romfile=",
-            "-device", "virtio-rng-pci,bus=old,addr=2"]
+            "-device", "virtio-rng-pci,bus=old,addr=2",
+            # its interrupts can be moved, as those of an NVMe controller cannot
+            "-netdev", "user,id=many,restrict=on", "-device", "vmxnet3,netdev=many,bus=pcie.0,romfile="]

@@ -9,11 +9,17 @@ from dataclasses import dataclass, replace
 
 MODULES = "/usr/lib/x86_64-linux-gnu/qemu"  # where recipe.LAB has them
 
-# real mode code, at 0x7c00 with the disk's number in dl
-IDLE = bytes.fromhex("fb f4 eb fd")                 # sti; hlt; jmp $-1
-BUSY = bytes.fromhex("fb eb fe")                    # sti; jmp $
-EXITS = bytes.fromhex("fb e6 80 eb fc")             # sti; out 0x80, al; jmp $-2
-READS = bytes.fromhex("b0ff e621 e6a1"              # no interrupts: emulated twice, they lead the BIOS astray at times
+# Real mode code, at 0x7c00 with the disk's number in dl. It masks interrupts, or has a handler of its own: emulated
+# twice, they lead the BIOS astray at times.
+MASKED = bytes.fromhex("b0ff e621 e6a1")
+IDLE = bytes.fromhex("fa 31c0 8ed8"                 # ds = 0
+                     "c706 2000 1a7c a32200"        # the timer's handler is below
+                     "b0fe e621 b0ff e6a1"          # of the interrupts only the timer's
+                     "fb f4 ebfd"                   # sti; hlt; jmp $-1
+                     "50 b020 e620 58 cf")          # handler: end of interrupt, iret
+BUSY = MASKED + bytes.fromhex("ebfe")               # jmp $
+EXITS = MASKED + bytes.fromhex("e680 ebfc")         # out 0x80, al; jmp $-2
+READS = MASKED + bytes.fromhex(
                       "31c0 8ed8"                   # ds = 0
                       "be207c"                      # si = the packet below
                       "b442 cd13"                   # read

@@ -15,7 +15,7 @@ FILES = os.path.join(os.path.dirname(os.path.abspath(__file__)), "files")
 LAB = Recipe(
     name="lab",
     modules=("virtio_pci", "virtio_blk", "virtio_console", "virtio_net", "virtio_scsi", "kvm", "kvm_amd", "vhost_net",
-             "vfio_pci", "vfio_iommu_type1", "tun", "bridge", "dm_mod", "dm_delay", "loop"),
+             "vfio_pci", "vfio_iommu_type1", "tun", "bridge", "dm_mod", "dm_delay", "loop", "vmxnet3"),
     programs={"fio": "fio", "mke2fs": "e2fsprogs", "qemu-system-x86_64": "qemu-system-x86", "qemu-img": "qemu-utils",
               "ip": "iproute2", "dmsetup": "dmsetup"},
     links={"mkfs.ext4": "mke2fs"},

@@ -55,12 +55,25 @@ def test_the_audit_names_what_lingers(stage, fault):
     check(stage, fault)
 
 
+def test_the_diagnosis_finds_no_cause_in_a_good_guest(stage):
+    stage.play(faults.IDLING)
+    causes = stage.strait("diagnose good --for 5")["causes"]
+    assert causes == [], causes
+
+
+def wait_for_reads(lab, reader):
+    """The firmware is done, and the guest reads its disk."""
+    def read():
+        return int(lab.run(f"sed -n 's/^read_bytes: //p' /proc/{reader}/io"))
+
+    before = read()
+    wait_until(lambda: read() > before + 64 * 1024, 120, "the guest to read", 0.5)
+
+
 @pytest.mark.parametrize("fault", faults.CAUSES, ids=name_of)
 def test_the_diagnosis_puts_first(stage, fault):
     with stage.fault(fault) as guest:
         if fault.guest.code == READS:
-            reads = f"grep -E 'read_bytes' /proc/{guest.pid}/io"
-            before = stage.lab.run(reads)
-            wait_until(lambda: stage.lab.run(reads) != before, 60, "the guest to read", 0.5)
+            wait_for_reads(stage.lab, fault.reader.format(pid=guest.pid))
         causes = stage.strait("diagnose good --for 5")["causes"]
     assert causes and causes[0]["id"] in fault.rules, causes
