@@ -26,6 +26,13 @@ def test_nothing_is_said_against_a_good_host(stage, profile):
     assert told(stage.audit(profile)) == []
 
 
+def test_the_diagnosis_finds_no_cause_in_a_good_guest(stage):
+    """Before anything lingers. Its monitor shares CPU 0 with strait, which asks it: that wait is of our own making."""
+    stage.play(faults.IDLING)
+    causes = [cause for cause in stage.strait("diagnose good --for 5")["causes"] if cause["id"] != "threads.emulator"]
+    assert causes == [], causes
+
+
 def name_of(fault):
     return fault.name
 
@@ -53,12 +60,6 @@ def test_faults_leave_no_trace(stage):
 @pytest.mark.parametrize("fault", faults.LINGERING, ids=name_of)
 def test_the_audit_names_what_lingers(stage, fault):
     check(stage, fault)
-
-
-def test_the_diagnosis_finds_no_cause_in_a_good_guest(stage):
-    stage.play(faults.IDLING)
-    causes = stage.strait("diagnose good --for 5")["causes"]
-    assert causes == [], causes
 
 
 def wait_for_reads(lab, reader):
