@@ -48,20 +48,13 @@ static uint64_t read_clock(struct tree *tree)
 	return ns ? ns : tree_sample_ns(tree);
 }
 
-static const char *next_line(const char *line)
-{
-	const char *end = strchr(line, '\n');
-
-	return end && end[1] ? end + 1 : NULL;
-}
-
 static void read_cpus(struct tree *tree, struct counter_list *cpus)
 {
 	const char *text;
 
 	if (tree_reread(tree, &text, "/proc/stat") < 0)
 		return;
-	for (const char *line = text; line && !strncmp(line, "cpu", 3); line = next_line(line)) {
+	for (const char *line = text; line && !strncmp(line, "cpu", 3); line = tree_next_line(line)) {
 		uint64_t user, nice, system, idle, iowait = 0, irq = 0, softirq = 0, steal = 0;
 		unsigned number;
 		struct counter_cpu *cpu;
@@ -119,7 +112,7 @@ static void read_disks(struct tree *tree, struct counter_list *disks)
 
 	if (tree_reread(tree, &text, "/proc/diskstats") < 0)
 		return;
-	for (const char *line = *text ? text : NULL; line; line = next_line(line)) {
+	for (const char *line = *text ? text : NULL; line; line = tree_next_line(line)) {
 		struct counter_disk disk, *kept;
 		char name[64];
 
@@ -143,7 +136,7 @@ static void read_nets(struct tree *tree, struct counter_list *nets)
 
 	if (tree_reread(tree, &text, "/proc/net/dev") < 0)
 		return;
-	for (const char *line = *text ? text : NULL; line; line = next_line(line)) {
+	for (const char *line = *text ? text : NULL; line; line = tree_next_line(line)) {
 		const char *name = line + strspn(line, " "), *colon = name + strcspn(name, ":\n");
 		struct counter_net net, *kept;
 
@@ -173,7 +166,7 @@ static int64_t event(const char *text, const char *key)
 {
 	const size_t length = strlen(key);
 
-	for (const char *line = text; line; line = next_line(line)) {
+	for (const char *line = text; line; line = tree_next_line(line)) {
 		if (!strncmp(line, key, length) && line[length] == ' ')
 			return strtoll(line + length, NULL, 10);
 	}

@@ -120,7 +120,7 @@ static const char *cpuinfo_value(struct tree *tree, const char *text, const char
 {
 	const size_t length = strlen(key);
 
-	for (const char *line = text; line && *line && *line != '\n'; line = strchr(line, '\n'), line += line != NULL) {
+	for (const char *line = text; line && *line && *line != '\n'; line = tree_next_line(line)) {
 		const char *colon = line + length + strspn(line + strnlen(line, length), " \t");
 
 		if (!strncmp(line, key, length) && *colon == ':') {

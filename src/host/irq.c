@@ -188,7 +188,7 @@ static const char *setting(struct tree *tree, const char *path, const char *key)
 
 	if (tree_read(tree, path, &text) < 0)
 		return NULL;
-	for (const char *line = text; line && *line; line = strchr(line, '\n'), line += line != NULL) {
+	for (const char *line = text; line && *line; line = tree_next_line(line)) {
 		const char *value = line + length + 1;
 
 		if (strncmp(line, key, length) || line[length] != '=')

@@ -12,7 +12,7 @@ int64_t host_meminfo(const char *text, const char *key)
 	const size_t length = strlen(key);
 	long long kib;
 
-	for (const char *line = text; line && *line; line = strchr(line, '\n'), line += line != NULL) {
+	for (const char *line = text; line && *line; line = tree_next_line(line)) {
 		if (strncmp(line, key, length) || line[length] != ':')
 			continue;
 		return sscanf(line + length + 1, "%lld", &kib) == 1 && kib >= 0 && kib <= INT64_MAX / 1024

@@ -213,6 +213,13 @@ bool tree_exists(struct tree *tree, const char *format, ...)
 	return ret == 0;
 }
 
+const char *tree_next_line(const char *line)
+{
+	const char *end = strchr(line, '\n');
+
+	return end && end[1] ? end + 1 : NULL;
+}
+
 const char *tree_resolve(struct tree *tree, const char *format, ...)
 {
 	char path[PATH_MAX];

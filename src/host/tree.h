@@ -45,6 +45,9 @@ const char *tree_line(struct tree *tree, const char *format, ...) __attribute__(
 /* A number in decimal or 0x...; fallback where there is none. */
 int64_t tree_number(struct tree *tree, int64_t fallback, const char *format, ...) __attribute__((format(printf, 3, 4)));
 
+/* The line of a text behind this one; NULL: there is none. */
+const char *tree_next_line(const char *line);
+
 /* The names in a directory, sorted as strverscmp() does, without "." and "..": how many, or an error. */
 ssize_t tree_list(struct tree *tree, const char *path, const char *const **names);
 ssize_t tree_listf(struct tree *tree, const char *const **names, const char *format, ...)
