@@ -222,7 +222,7 @@ def test_where_it_cannot_be_written(site, strait):  # noqa: F811
     where = site()
     os.mkdir(where.path("directory"))
     _, err = strait(where, "save", where.path("directory"), expect=1)
-    assert "cannot be written" in err
+    assert "cannot be replaced: expected a file" in err
     _, err = strait(where, "save", where.path("absent/file"), expect=1)
     assert "cannot be written" in err
     assert [name for name in os.listdir(where.workdir) if name.startswith("directory.")] == []
