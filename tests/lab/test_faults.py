@@ -2,6 +2,7 @@
 """Each fault is put into the lab for real; the audit names it and nothing else."""
 
 import pytest
+from guest import GuestError
 from guest.proc import wait_until
 
 from lab import faults
@@ -14,6 +15,10 @@ def stage(machine):
     stage = Stage(machine)
     yield stage
     stage.clear()
+
+
+# One thread emulates all CPUs of the lab: its threads do wait for one, as long as the machine likes.
+EMULATED = ("guest.thread.delay",)
 
 
 def told(findings):
@@ -43,7 +48,7 @@ def check(stage, fault):
         found = [f for f in stage.audit(fault.profile) if (f["id"], f["object"]) not in before]
     ids = {f["id"] for f in found}
     assert ids >= set(fault.rules), told(found)
-    assert ids <= set(fault.rules + fault.also), told(found)
+    assert ids <= set(fault.rules + fault.also + EMULATED), told(found)
 
 
 @pytest.mark.parametrize("fault", faults.ALL, ids=name_of)
@@ -62,19 +67,33 @@ def test_the_audit_names_what_lingers(stage, fault):
     check(stage, fault)
 
 
-def wait_for_reads(lab, reader):
-    """The firmware is done, and the guest reads its disk."""
+def is_reading(lab, reader, limit):
+    """Whether the firmware gets done, and the guest reads its disk."""
     def read():
         return int(lab.run(f"sed -n 's/^read_bytes: //p' /proc/{reader}/io"))
 
     before = read()
-    wait_until(lambda: read() > before + 64 * 1024, 120, "the guest to read", 0.5)
+    try:
+        wait_until(lambda: read() > before + 64 * 1024, limit, "the guest to read", 0.5)
+    except GuestError:
+        return False
+    return True
+
+
+def see_it_reads(stage, fault, guest):
+    """Emulated twice, the firmware goes astray at times: then another guest is started."""
+    for limit in (30, 60, 90):
+        if is_reading(stage.lab, fault.reader.format(pid=guest.pid), limit):
+            return
+        stage.clear()
+        guest = stage.play(fault.guest)
+    pytest.fail("three guests did not come to read their disk")
 
 
 @pytest.mark.parametrize("fault", faults.CAUSES, ids=name_of)
 def test_the_diagnosis_puts_first(stage, fault):
     with stage.fault(fault) as guest:
         if fault.guest.code == READS:
-            wait_for_reads(stage.lab, fault.reader.format(pid=guest.pid))
+            see_it_reads(stage, fault, guest)
         causes = stage.strait("diagnose good --for 5")["causes"]
     assert causes and causes[0]["id"] in fault.rules, causes
