@@ -16,7 +16,7 @@ GUEST_COUNT ?= 50
 help:
 	@echo 'make demo      serve a disk to a real Linux guest and show what that brings (3 minutes)'
 	@echo 'make lab       boot a whole host with a guest in it, to try the tools on, and log in (1 minute)'
-	@echo 'make check     run every test (15 minutes)'
+	@echo 'make check     run every test (30 minutes)'
 	@echo 'make fuzz      hunt for inputs that break it; TIME=$(TIME) seconds for each target'
 	@echo 'make soak      kill straitd COUNT=$(COUNT) times under verified load, GUEST_COUNT=$(GUEST_COUNT) times under a real guest;'
 	@echo '               then migrations, upgrades, a device that hangs (scripts/soak; 4 hours)'
