@@ -50,49 +50,53 @@ static bool has_disks(struct suspicion *suspicion)
 	return false;
 }
 
-static void look_at_saturation(struct suspicion *suspicion)
-{
-	const struct observation *seen = suspicion->seen;
+/* times: of what a request of such a disk should take */
+typedef void accuse_disk(struct suspicion *suspicion, const struct observed_disk *disk, double times);
 
+static void look_at_disks(struct suspicion *suspicion, bool (*is_guilty)(const struct observed_disk *disk),
+			  accuse_disk *accuse)
+{
 	if (!has_disks(suspicion))
 		return;
-	for (unsigned i = 0; i < seen->disk_count; i++) {
-		const struct observed_disk *disk = &seen->disk[i];
-		const double times = series_mean(&disk->await_ns) / limit_of(disk->block);
+	for (unsigned i = 0; i < suspicion->seen->disk_count; i++) {
+		const struct observed_disk *disk = &suspicion->seen->disk[i];
 
 		if (!disk->utilization.count)
 			continue;
-		if (!is_saturated(disk)) {
+		if (is_guilty(disk))
+			accuse(suspicion, disk, series_mean(&disk->await_ns) / limit_of(disk->block));
+		else
 			suspect_clear(suspicion, "%s", disk_text(suspicion, disk));
-			continue;
-		}
-		suspect_found(suspicion, suspect_weight(times, 0.2, SLOWEST, 65, 90), "%s, %.1f under way",
-			      disk_text(suspicion, disk), series_mean(&disk->depth));
-		suspect_next(suspicion, "iostat -x 1 %s; strait map %s", disk->block->name, suspect_guest(suspicion));
 	}
+}
+
+static void accuse_saturated(struct suspicion *suspicion, const struct observed_disk *disk, double times)
+{
+	suspect_found(suspicion, suspect_weight(times, 0.2, SLOWEST, 65, 90), "%s, %.1f under way",
+		      disk_text(suspicion, disk), series_mean(&disk->depth));
+	suspect_next(suspicion, "iostat -x 1 %s; strait map %s", disk->block->name, suspect_guest(suspicion));
+}
+
+static void look_at_saturation(struct suspicion *suspicion)
+{
+	look_at_disks(suspicion, is_saturated, accuse_saturated);
+}
+
+static bool is_only_slow(const struct observed_disk *disk)
+{
+	return is_slow(disk) && !is_saturated(disk);
+}
+
+static void accuse_slow(struct suspicion *suspicion, const struct observed_disk *disk, double times)
+{
+	suspect_found(suspicion, suspect_weight(times, 1, SLOWEST, 60, 91), "%s, worst interval %s",
+		      disk_text(suspicion, disk), suspect_ns(suspicion, disk->await_ns.worst));
+	suspect_next(suspicion, "iostat -x 1 %s; nvme smart-log or smartctl -a of its device", disk->block->name);
 }
 
 static void look_at_slowness(struct suspicion *suspicion)
 {
-	const struct observation *seen = suspicion->seen;
-
-	if (!has_disks(suspicion))
-		return;
-	for (unsigned i = 0; i < seen->disk_count; i++) {
-		const struct observed_disk *disk = &seen->disk[i];
-		const double times = series_mean(&disk->await_ns) / limit_of(disk->block);
-
-		if (!disk->utilization.count)
-			continue;
-		if (!is_slow(disk) || is_saturated(disk)) {
-			suspect_clear(suspicion, "%s", disk_text(suspicion, disk));
-			continue;
-		}
-		suspect_found(suspicion, suspect_weight(times, 1, SLOWEST, 60, 91), "%s, worst interval %s",
-			      disk_text(suspicion, disk), suspect_ns(suspicion, disk->await_ns.worst));
-		suspect_next(suspicion, "iostat -x 1 %s; nvme smart-log or smartctl -a of its device",
-			     disk->block->name);
-	}
+	look_at_disks(suspicion, is_only_slow, accuse_slow);
 }
 
 static const char *const stage_titles[][2] = {

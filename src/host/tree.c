@@ -23,6 +23,17 @@ static int format_path(char path[PATH_MAX], const char *prefix, const char *form
 	return length < 0 || (size_t)length >= PATH_MAX - before ? -ENAMETOOLONG : 0;
 }
 
+/* format_path() of what stands behind format in the function that calls it. */
+#define FORMAT_PATH(path, prefix, format)                                                                              \
+	({                                                                                                             \
+		va_list args_;                                                                                         \
+		int ret_;                                                                                              \
+		va_start(args_, format);                                                                               \
+		ret_ = format_path(path, prefix, format, args_);                                                       \
+		va_end(args_);                                                                                         \
+		ret_;                                                                                                  \
+	})
+
 /* What could not be read is remembered once, where it was. */
 static int note(struct tree *tree, struct node *node, int error)
 {
@@ -79,13 +90,10 @@ ssize_t tree_read(struct tree *tree, const char *path, const char **text)
 ssize_t tree_readf(struct tree *tree, const char **text, const char *format, ...)
 {
 	char path[PATH_MAX];
-	va_list args;
 	int ret;
 
 	*text = NULL;
-	va_start(args, format);
-	ret = format_path(path, "", format, args);
-	va_end(args);
+	ret = FORMAT_PATH(path, "", format);
 	return ret < 0 ? ret : tree_read(tree, path, text);
 }
 
@@ -106,12 +114,9 @@ static const char *first_line(struct tree *tree, const char *path)
 const char *tree_line(struct tree *tree, const char *format, ...)
 {
 	char path[PATH_MAX];
-	va_list args;
 	int ret;
 
-	va_start(args, format);
-	ret = format_path(path, "", format, args);
-	va_end(args);
+	ret = FORMAT_PATH(path, "", format);
 	return ret < 0 ? NULL : first_line(tree, path);
 }
 
@@ -119,13 +124,10 @@ int64_t tree_number(struct tree *tree, int64_t fallback, const char *format, ...
 {
 	char path[PATH_MAX], *end;
 	const char *line;
-	va_list args;
 	long long number;
 	int ret;
 
-	va_start(args, format);
-	ret = format_path(path, "", format, args);
-	va_end(args);
+	ret = FORMAT_PATH(path, "", format);
 	line = ret < 0 ? NULL : first_line(tree, path);
 	if (!line)
 		return fallback;
@@ -188,13 +190,10 @@ ssize_t tree_list(struct tree *tree, const char *path, const char *const **names
 ssize_t tree_listf(struct tree *tree, const char *const **names, const char *format, ...)
 {
 	char path[PATH_MAX];
-	va_list args;
 	int ret;
 
 	*names = NULL;
-	va_start(args, format);
-	ret = format_path(path, "", format, args);
-	va_end(args);
+	ret = FORMAT_PATH(path, "", format);
 	return ret < 0 ? ret : tree_list(tree, path, names);
 }
 
@@ -202,12 +201,9 @@ bool tree_exists(struct tree *tree, const char *format, ...)
 {
 	char path[PATH_MAX];
 	struct node *node;
-	va_list args;
 	int ret;
 
-	va_start(args, format);
-	ret = format_path(path, "", format, args);
-	va_end(args);
+	ret = FORMAT_PATH(path, "", format);
 	if (ret == 0)
 		ret = node_walk(tree, path, true, &node);
 	return ret == 0;
@@ -224,12 +220,9 @@ const char *tree_resolve(struct tree *tree, const char *format, ...)
 {
 	char path[PATH_MAX];
 	struct node *node;
-	va_list args;
 	int ret;
 
-	va_start(args, format);
-	ret = format_path(path, "", format, args);
-	va_end(args);
+	ret = FORMAT_PATH(path, "", format);
 	if (ret == 0)
 		ret = node_walk(tree, path, true, &node);
 	return ret == 0 ? node_path(tree, node) : NULL;
@@ -239,12 +232,9 @@ const char *tree_link(struct tree *tree, const char *format, ...)
 {
 	char path[PATH_MAX];
 	struct node *node = NULL;
-	va_list args;
 	int ret;
 
-	va_start(args, format);
-	ret = format_path(path, "", format, args);
-	va_end(args);
+	ret = FORMAT_PATH(path, "", format);
 	if (ret < 0)
 		return NULL;
 	ret = node_walk(tree, path, false, &node);
@@ -293,13 +283,10 @@ static ssize_t ask(struct tree *tree, const char *path, const char **text, tree_
 ssize_t tree_ask(struct tree *tree, const char **text, tree_provide *provide, void *context, const char *name, ...)
 {
 	char path[PATH_MAX];
-	va_list args;
 	int ret;
 
 	*text = NULL;
-	va_start(args, name);
-	ret = format_path(path, DOCUMENTS, name, args);
-	va_end(args);
+	ret = FORMAT_PATH(path, DOCUMENTS, name);
 	return ret < 0 ? ret : ask(tree, path, text, provide, context);
 }
 

@@ -31,14 +31,6 @@ static json_t *read_guest(struct tree *tree, const char *xml, size_t length)
 	return json;
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	json_object_seed(1); /* the same each time */
-	return 0;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct tree *tree = tree_new(-1);

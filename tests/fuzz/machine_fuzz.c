@@ -20,14 +20,6 @@
 #include "host/model_json.h"
 #include "host/tree_parts.h"
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	json_object_seed(1); /* the same each time */
-	return 0;
-}
-
 static struct tree *make_tree(const char *text, const char *end)
 {
 	struct tree *tree = tree_new(-1);

@@ -33,14 +33,6 @@ static void add_command(struct tree *tree, const char *text, size_t length)
 	free(words);
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	json_object_seed(1); /* the same each time */
-	return 0;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const processes[] = {

@@ -14,14 +14,6 @@
 #include "control/rpc_connection.h"
 #include "control/rpc_schema.h"
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	json_object_seed(1); /* the same each time */
-	return 0;
-}
-
 static int echo(struct rpc_call *call, struct error *err)
 {
 	(void)err;

@@ -40,16 +40,6 @@ static const struct host_block *find(const char *name)
 	return block;
 }
 
-static void same(const char *text, const char *expected)
-{
-	if (!expected) {
-		assert_null(text);
-		return;
-	}
-	assert_non_null(text);
-	assert_string_equal(text, expected);
-}
-
 static const struct {
 	const char *name;
 	enum host_block_kind kind;

@@ -20,4 +20,15 @@ static inline struct tree *fixture_open(const char *name)
 	return tree;
 }
 
+/* What was read is this; NULL: nothing was. Behind cmocka.h. */
+static inline void same(const char *text, const char *expected)
+{
+	if (!expected) {
+		assert_null(text);
+		return;
+	}
+	assert_non_null(text);
+	assert_string_equal(text, expected);
+}
+
 #endif

@@ -40,16 +40,6 @@ static const struct host_net *find(const char *name)
 	return net;
 }
 
-static void same(const char *text, const char *expected)
-{
-	if (!expected) {
-		assert_null(text);
-		return;
-	}
-	assert_non_null(text);
-	assert_string_equal(text, expected);
-}
-
 static const struct {
 	const char *name;
 	enum host_net_kind kind;
