@@ -34,11 +34,7 @@ static const struct client_option options[] = {
 	 .argument = "VM",
 	 .help = "of the guests, look at this one alone (name, UUID or process id)",
 	 .value = &guest},
-	{.name = "for",
-	 .letter = 'd',
-	 .argument = "SECONDS",
-	 .help = "measure what changes for so long; default: 1",
-	 .value = &seconds_text},
+	HOST_TOOL_FOR(&seconds_text, "measure what changes for so long; default: 1"),
 	{.name = "suppressions",
 	 .letter = 'x',
 	 .argument = "FILE",
@@ -231,9 +227,9 @@ int command_audit(int argc, char **argv)
 	code = check_usage(&arguments);
 	if (code != CLIENT_GO_ON)
 		return code;
-	if (!seconds_read(seconds_text, &seconds))
-		return client_command_misused(&command, "--for=%s: expected seconds from 1 to %d", seconds_text,
-					      SECONDS_MAX);
+	code = host_tool_seconds(&command, seconds_text, &seconds);
+	if (code != CLIENT_GO_ON)
+		return code;
 	if (list)
 		return show_list(strcmp(format, "json") == 0);
 	only_words = split(only, &only_copy);

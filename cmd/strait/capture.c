@@ -21,7 +21,6 @@
 #include "host/kernel_log.h"
 #include "host/model_json.h"
 #include "host_tool.h"
-#include "seconds.h"
 
 #define INTERVAL_NS 1000000000ull
 
@@ -33,11 +32,7 @@ static const struct client_option options[] = {
 	 .argument = "FILE",
 	 .help = "write it there; \"-\": to standard output; default:\nstrait-HOST-TIME.tar.zst",
 	 .value = &output},
-	{.name = "for",
-	 .letter = 'd',
-	 .argument = "SECONDS",
-	 .help = "measure what changes for so long, once a second; default: 2",
-	 .value = &seconds_text},
+	HOST_TOOL_FOR(&seconds_text, "measure what changes for so long, once a second; default: 2"),
 	{.name = NULL},
 };
 
@@ -239,8 +234,9 @@ int command_capture(int argc, char **argv)
 
 	if (code != CLIENT_GO_ON)
 		return code;
-	if (!seconds_read(seconds_text, &seconds))
-		return client_command_misused(&command, "%s: expected seconds from 1 to 86400", seconds_text);
+	code = host_tool_seconds(&command, seconds_text, &seconds);
+	if (code != CLIENT_GO_ON)
+		return code;
 	if (arguments.json && output && strcmp(output, "-") == 0)
 		return client_command_misused(&command, "--json and --output=- both want the standard output");
 	tree = host_tool_open(&command, &arguments);

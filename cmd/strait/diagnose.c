@@ -11,14 +11,10 @@
 
 #define SECONDS_DEFAULT 10
 
-static const char *for_seconds;
+static const char *seconds_text;
 
 static const struct client_option options[] = {
-	{.name = "for",
-	 .letter = 'd',
-	 .argument = "SECONDS",
-	 .help = "measure for so long; default: 10. A capture is measured to its end",
-	 .value = &for_seconds},
+	HOST_TOOL_FOR(&seconds_text, "measure for so long; default: 10. A capture is measured to its end"),
 	{.name = NULL},
 };
 
@@ -115,14 +111,15 @@ int command_diagnose(int argc, char **argv)
 
 	if (code != CLIENT_GO_ON)
 		return code;
-	if (!seconds_read(for_seconds, &seconds))
-		return client_command_misused(&command, "--for=%s: expected seconds from 1 to 86400", for_seconds);
+	code = host_tool_seconds(&command, seconds_text, &seconds);
+	if (code != CLIENT_GO_ON)
+		return code;
 	tree = host_tool_open(&command, &arguments);
 	if (!tree)
 		return CLIENT_EXIT_FAILED;
 	catch_signals();
 	/* A capture has as many samples as it has. */
-	code = run(&arguments, tree, tree_is_live(tree) || for_seconds ? seconds : SECONDS_MAX);
+	code = run(&arguments, tree, tree_is_live(tree) || seconds_text ? seconds : SECONDS_MAX);
 	tree_close(tree);
 	return code;
 }

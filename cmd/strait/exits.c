@@ -24,11 +24,7 @@ static const char *seconds_text, *trace_file;
 static bool histograms;
 
 static const struct client_option options[] = {
-	{.name = "for",
-	 .letter = 'd',
-	 .argument = "SECONDS",
-	 .help = "look for so long; default: 5",
-	 .value = &seconds_text},
+	HOST_TOOL_FOR(&seconds_text, "look for so long; default: 5"),
 	{.name = "histogram", .letter = 'H', .help = "show how the time of each reason is spread", .flag = &histograms},
 	{.name = "trace",
 	 .letter = 't',
@@ -287,8 +283,9 @@ int command_exits(int argc, char **argv)
 
 	if (code != CLIENT_GO_ON)
 		return code;
-	if (!seconds_read(seconds_text, &seconds))
-		return client_command_misused(&command, "%s: expected seconds from 1 to 86400", seconds_text);
+	code = host_tool_seconds(&command, seconds_text, &seconds);
+	if (code != CLIENT_GO_ON)
+		return code;
 	if (trace_file)
 		return show_trace(&arguments);
 	tree = host_tool_open(&command, &arguments);

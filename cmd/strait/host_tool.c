@@ -7,9 +7,17 @@
 #include <unistd.h>
 
 #include "audit/clean.h"
+#include "seconds.h"
 
 /* As many are named. */
 #define NAMED 3
+
+int host_tool_seconds(const struct client_command *command, const char *text, unsigned *seconds)
+{
+	if (seconds_read(text, seconds))
+		return CLIENT_GO_ON;
+	return client_command_misused(command, "--for=%s: expected seconds from 1 to %d", text, SECONDS_MAX);
+}
 
 struct tree *host_tool_open(const struct client_command *command, const struct client_arguments *arguments)
 {

@@ -9,6 +9,15 @@
  * What the commands that look at a machine share (client_command.of_host). What goes wrong is said on standard error.
  */
 
+/* The option of those that measure; its text is for host_tool_seconds(). */
+#define HOST_TOOL_FOR(text, what)                                                                                      \
+	{                                                                                                              \
+		.name = "for", .letter = 'd', .argument = "SECONDS", .help = what, .value = text                       \
+	}
+
+/* What --for says, in *seconds, which is left as it is where that is nothing; CLIENT_GO_ON, or the exit code. */
+int host_tool_seconds(const struct client_command *command, const char *text, unsigned *seconds);
+
 /* The machine that the arguments mean: this one, or --from. NULL: CLIENT_EXIT_FAILED. For tree_close(). */
 struct tree *host_tool_open(const struct client_command *command, const struct client_arguments *arguments);
 

@@ -140,7 +140,7 @@ def test_a_device_is_written_to_and_stays_one(build_dir, name, why):
 
 
 @pytest.mark.parametrize("arguments, complaint", [
-    (["--for", "0"], "0: expected seconds from 1 to 86400"),
+    (["--for", "0"], "--for=0: expected seconds from 1 to 86400"),
     (["--from", "x"], "--from: no such option"),
     (["--json", "-o", "-"], "--json and --output=- both want the standard output"),
     (["x"], "x: not expected"),

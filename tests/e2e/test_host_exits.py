@@ -125,7 +125,8 @@ def test_a_file_that_is_no_trace(build_dir, workdir):
     assert "trace-cmd report" in result.stderr
     assert strait(build_dir, "exits", "--trace", path + ".none").returncode == 3
     assert strait(build_dir, "exits", "--trace", path, "vm1").returncode == 2
-    assert strait(build_dir, "exits", "--for", "0").returncode == 2
+    result = strait(build_dir, "exits", "--for", "0")
+    assert (result.returncode, "--for=0: expected seconds from 1 to 86400" in result.stderr) == (2, True)
 
 
 MANIFEST = {"/.strait/manifest.json": json.dumps({"version": 1, "samples": [0, 2_000_000_000]})}
