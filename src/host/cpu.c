@@ -159,6 +159,16 @@ static void read_cpuinfo(struct tree *tree, struct host_cpus *cpus)
 	cpus->hypervisor = has_word(flags, "hypervisor");
 }
 
+/* What the kernel's lists of CPUs end with: a CPU may be possible that is not online. */
+static unsigned last_cpu(struct tree *tree, const struct host_cpus *cpus)
+{
+	const struct cpu_list possible = cpu_list_parse(tree, tree_line(tree, CPUS "/possible"));
+
+	if (possible.count)
+		return possible.cpu[possible.count - 1];
+	return cpus->count ? cpus->cpu[cpus->count - 1].number : CPU_LIST_END;
+}
+
 /* The list of "key=" on the kernel's command line; an option given more than once counts as often. */
 static struct cpu_list option_list(struct tree *tree, const struct host_cpus *cpus, const char *key)
 {
@@ -172,9 +182,7 @@ static struct cpu_list option_list(struct tree *tree, const struct host_cpus *cp
 			continue;
 		list = tree_format(tree, "%s%s%.*s", list, *list ? "," : "", words - (int)length - 1, at + length + 1);
 	}
-	if (!strcmp(list, "all") && cpus->count)
-		list = tree_format(tree, "0-%u", cpus->cpu[cpus->count - 1].number);
-	return cpu_list_parse(tree, list);
+	return *list ? cpu_list_parse_option(tree, list, last_cpu(tree, cpus)) : (struct cpu_list){0};
 }
 
 static struct cpu_list both(struct tree *tree, const struct cpu_list *a, const struct cpu_list *b)

@@ -7,32 +7,68 @@
 
 #include "host/tree.h"
 
-/* "3" or "0-3", and what is behind it; false where it is neither. */
-static bool read_range(const char **at, unsigned long *first, unsigned long *last)
+/* CPUs from first to last: of each group of them, which begin at first, as many as are used. */
+struct range {
+	unsigned long first, last, used, group;
+};
+
+/* A number, or "N", which is the last one there is. */
+static bool read_number(const char **at, unsigned last, unsigned long *number)
 {
 	char *end;
 
+	if (**at == 'N' && last < CPU_LIST_END) {
+		*number = last;
+		++*at;
+		return true;
+	}
 	if (!isdigit((unsigned char)**at))
 		return false;
-	*first = *last = strtoul(*at, &end, 10);
-	if (*end == '-' && isdigit((unsigned char)end[1]))
-		*last = strtoul(end + 1, &end, 10);
+	*number = strtoul(*at, &end, 10);
 	*at = end;
-	return *first <= *last && *last < CPU_LIST_END;
+	return true;
 }
 
-struct cpu_list cpu_list_parse(struct tree *tree, const char *text)
+/* "3", "0-3", "0-63:2/4" or "all", and what is behind it; false where it is none of them. */
+static bool read_range(const char **at, unsigned last, struct range *range)
+{
+	range->used = range->group = 1;
+	if (last < CPU_LIST_END && strncmp(*at, "all", 3) == 0) {
+		range->first = 0;
+		range->last = last;
+		*at += 3;
+	} else {
+		if (!read_number(at, last, &range->first))
+			return false;
+		range->last = range->first;
+		if (**at == '-') {
+			++*at;
+			if (!read_number(at, last, &range->last))
+				return false;
+		}
+	}
+	if (**at == ':') {
+		++*at;
+		if (!read_number(at, last, &range->used) || *(*at)++ != '/' || !read_number(at, last, &range->group))
+			return false;
+	}
+	return range->first <= range->last && range->last < CPU_LIST_END && range->group && range->used <= range->group;
+}
+
+static struct cpu_list parse(struct tree *tree, const char *text, unsigned last)
 {
 	bool has[CPU_LIST_END] = {false};
 	struct cpu_list list = {0};
 	unsigned *cpu, count = 0;
-	unsigned long first, last;
+	struct range range;
 
 	if (!text)
 		return list;
 	text += strspn(text, " \t\n");
-	while (*text && read_range(&text, &first, &last)) {
-		for (unsigned long i = first; i <= last; i++) {
+	while (*text && read_range(&text, last, &range)) {
+		for (unsigned long i = range.first; i <= range.last; i++) {
+			if ((i - range.first) % range.group >= range.used)
+				continue;
 			count += !has[i];
 			has[i] = true;
 		}
@@ -48,6 +84,16 @@ struct cpu_list cpu_list_parse(struct tree *tree, const char *text)
 	}
 	list.cpu = cpu;
 	return list;
+}
+
+struct cpu_list cpu_list_parse(struct tree *tree, const char *text)
+{
+	return parse(tree, text, CPU_LIST_END);
+}
+
+struct cpu_list cpu_list_parse_option(struct tree *tree, const char *text, unsigned last)
+{
+	return parse(tree, text, last);
 }
 
 const char *cpu_list_format(struct tree *tree, const struct cpu_list *list)

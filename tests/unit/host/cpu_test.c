@@ -202,6 +202,60 @@ static void isolation_from_everywhere(void **state)
 	assert_int_equal(cpus.nohz_full.count, 0);
 	assert_list(tree, &cpus.rcu_nocbs, "0-7");
 	tree_close(tree);
+	/* The last CPU need not be online. */
+	scratch_put(&scratch, CPUS "/possible", "0-15\n");
+	scratch_put(&scratch, "/proc/cmdline", "rcu_nocbs=0-7:2/4,12-N\n");
+	tree = scratch_open(&scratch);
+	host_cpus_read(tree, &cpus);
+	assert_list(tree, &cpus.rcu_nocbs, "0-1,4-5,12-15");
+	tree_close(tree);
+	scratch_remove(&scratch);
+}
+
+static const struct {
+	const char *text, *cpus;
+} options[] = {
+	{"3,0-1", "0-1,3"},
+	{"all", "0-9"},
+	{"N", "9"},
+	{"8-N", "8-9"},
+	{"0-9:2/4", "0-1,4-5,8-9"},
+	{"all:1/3", "0,3,6,9"},
+	{"0-N:1/5,7", "0,5,7"},
+	{"0-3:4/4", "0-3"},
+	{"1:0/1,2", "2"},
+	/* The kernel refuses these. */
+	{"0-3:1/0", ""},
+	{"0-3:3/2", ""},
+	{"0-3:1", ""},
+	{"0-3:/2", ""},
+	{"8-", ""},
+	{"-8", ""},
+	{"N-8", ""},
+	{"n", ""},
+	{"0-99999999999999999999", ""},
+	{"0-3:1/99999999999999999999", "0"},
+};
+
+static void lists_of_options(void **state)
+{
+	struct scratch scratch;
+	struct cpu_list list;
+	struct tree *tree;
+
+	(void)state;
+	scratch_make(&scratch);
+	tree = scratch_open(&scratch);
+	for (size_t i = 0; i < sizeof(options) / sizeof(options[0]); i++) {
+		list = cpu_list_parse_option(tree, options[i].text, 9);
+		assert_list(tree, &list, options[i].cpus);
+	}
+	/* Only there is known which one is the last. */
+	list = cpu_list_parse(tree, "all");
+	assert_list(tree, &list, "");
+	list = cpu_list_parse(tree, "0-N");
+	assert_list(tree, &list, "");
+	tree_close(tree);
 	scratch_remove(&scratch);
 }
 
@@ -262,8 +316,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(places_from_sysfs),         cmocka_unit_test(places_from_the_document),
 		cmocka_unit_test(wrong_types_are_unknown),   cmocka_unit_test(the_deepest_idle_state_that_is_used),
-		cmocka_unit_test(isolation_from_everywhere), cmocka_unit_test(flags_of_the_processor),
-		cmocka_unit_test(the_live_machine),
+		cmocka_unit_test(isolation_from_everywhere), cmocka_unit_test(lists_of_options),
+		cmocka_unit_test(flags_of_the_processor),    cmocka_unit_test(the_live_machine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
