@@ -20,6 +20,13 @@ static int64_t read_number(struct tree *tree, const char *name, const char *file
 	return tree_number(tree, HOST_UNKNOWN, "/sys/class/block/%s/%s", name, file);
 }
 
+static host_answer read_answer(struct tree *tree, const char *name, const char *file)
+{
+	const int64_t number = read_number(tree, name, file);
+
+	return number < 0 ? HOST_UNKNOWN : (host_answer)(number != 0);
+}
+
 /* The part of text between a word that it begins with and the next of these characters; NULL: it begins otherwise. */
 static const char *between(struct tree *tree, const char *text, const char *end)
 {
@@ -61,7 +68,7 @@ static void read_kind(struct tree *tree, struct host_block *block)
 		block->kind = HOST_BLOCK_LOOP;
 		block->loop_file = read_line(tree, name, "loop/backing_file");
 		if (block->loop_file)
-			block->loop_direct = (host_answer)(read_number(tree, name, "loop/dio") == 1);
+			block->loop_direct = read_answer(tree, name, "loop/dio");
 	} else {
 		block->kind = HOST_BLOCK_DISK;
 	}
@@ -169,11 +176,10 @@ static void read_queue(struct tree *tree, struct host_block *block, const char *
 		{&block->minimum_io, "queue/minimum_io_size"},
 		{&block->optimal_io, "queue/optimal_io_size"},
 	};
-	int64_t rotational = read_number(tree, disk, "queue/rotational");
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)
 		*numbers[i].value = read_number(tree, disk, numbers[i].file);
-	block->rotational = rotational < 0 ? HOST_UNKNOWN : (host_answer)(rotational != 0);
+	block->rotational = read_answer(tree, disk, "queue/rotational");
 	block->scheduler = read_chosen(tree, read_line(tree, disk, "queue/scheduler"));
 	block->write_cache = read_line(tree, disk, "queue/write_cache");
 	block->hardware_queues = tree_listf(tree, &names, "/sys/class/block/%s/mq", disk);

@@ -43,7 +43,7 @@ struct guest_memory {
 	host_answer locked, balloon, merge; /* merge: mem-merge of the machine: it takes part in KSM */
 	struct guest_memory_place *place;   /* by numa_maps; where it really is */
 	unsigned place_count;
-	uint64_t huge_bytes; /* of these, on huge pages; HOST_UNKNOWN cast where unreadable: see place_count */
+	uint64_t huge_bytes; /* of these, on huge pages; HOST_UNKNOWN cast where unreadable */
 };
 
 /* One node of an image's chain, from what the guest sees down to the file: formats, then a protocol. */

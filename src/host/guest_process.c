@@ -71,14 +71,14 @@ static void add_mapping(const struct guest *guest, char *line, struct places *pl
 }
 
 /* Transparent ones are in none of the lines of numa_maps; those of memfd and /dev/shm are counted for themselves. */
-static uint64_t read_transparent(struct tree *tree, int pid)
+static int64_t read_transparent(struct tree *tree, int pid)
 {
 	static const char *const keys[] = {"\nAnonHugePages:", "\nShmemPmdMapped:"};
 	const char *text, *at;
-	uint64_t kib = 0;
+	int64_t kib = 0;
 
 	if (tree_readf(tree, &text, "/proc/%d/smaps_rollup", pid) < 0)
-		return 0;
+		return HOST_UNKNOWN;
 	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		at = strstr(text, keys[i]);
 		kib += at ? strtoull(at + strlen(keys[i]), NULL, 10) : 0;
@@ -104,6 +104,7 @@ void guest_places_read(struct tree *tree, struct guest *guest)
 	struct guest_memory *memory = &guest->memory;
 	struct places places = {.huge = 0};
 	const uint64_t *bytes = places.of_guest;
+	int64_t transparent;
 	const char *text;
 	char *rest;
 
@@ -124,7 +125,8 @@ void guest_places_read(struct tree *tree, struct guest *guest)
 		memory->place = array_grow(tree, memory->place, memory->place_count, sizeof(*memory->place));
 		memory->place[memory->place_count++] = (struct guest_memory_place){.node = i, .bytes = bytes[i]};
 	}
-	memory->huge_bytes = places.huge + read_transparent(tree, guest->pid);
+	transparent = read_transparent(tree, guest->pid);
+	memory->huge_bytes = transparent < 0 ? (uint64_t)HOST_UNKNOWN : places.huge + (uint64_t)transparent;
 }
 
 /* "0::/machine.slice/x.scope" of version 2, else that of the first controller. */

@@ -83,6 +83,25 @@ static void stacks_are_followed(void **state)
 	assert_int_equal(find("loop1")->loop_direct, HOST_UNKNOWN);
 }
 
+/* Without its file nobody knows whether a loop device is read past the page cache. */
+static void loop_that_is_not_told_of(void **state)
+{
+	struct host_blocks all;
+	struct made made;
+
+	(void)state;
+	made_begin(&made);
+	made_file(&made, "/sys/class/block/loop0/loop/backing_file", "/a\n");
+	made_file(&made, "/sys/class/block/loop1/loop/backing_file", "/b\n");
+	made_file(&made, "/sys/class/block/loop1/loop/dio", "1\n");
+	made_open(&made);
+	host_blocks_read(made.tree, &all);
+	assert_int_equal(all.count, 2);
+	assert_int_equal(all.block[0].loop_direct, HOST_UNKNOWN);
+	assert_int_equal(all.block[1].loop_direct, 1);
+	made_close(&made);
+}
+
 static void places_are_known(void **state)
 {
 	(void)state;
@@ -292,6 +311,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_udev_has_seen_is_not_read),
 		cmocka_unit_test(stacks_are_followed),
+		cmocka_unit_test(loop_that_is_not_told_of),
 		cmocka_unit_test(places_are_known),
 		cmocka_unit_test(queues_of_partitions_are_their_disks),
 		cmocka_unit_test(alignment_goes_through_the_stack),

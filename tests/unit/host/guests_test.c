@@ -133,6 +133,14 @@ static void places_of_memory(void **state)
 	made_begin(&made);
 	guest = read_one(&made, QEMU, sizeof(QEMU));
 	assert_int_equal(guest->memory.place_count, 0);
+	assert_true(guest->memory.huge_bytes == (uint64_t)HOST_UNKNOWN);
+	made_close(&made);
+	/* Transparent huge pages are told of in another file. */
+	made_begin(&made);
+	made_file(&made, "/proc/7/numa_maps", "7f00 default anon=10 dirty=10 N1=10 kernelpagesize_kB=4\n");
+	guest = read_one(&made, QEMU, sizeof(QEMU));
+	assert_int_equal(guest->memory.place_count, 1);
+	assert_true(guest->memory.huge_bytes == (uint64_t)HOST_UNKNOWN);
 	made_close(&made);
 }
 
