@@ -125,6 +125,61 @@ static void words_become_options(void **state)
 	assert_null(qemu_option_find(command, "snapshots"));
 }
 
+/* Whether a word behind the option is its argument. */
+static bool takes_word(const char *option)
+{
+	char text[256];
+	const int length = snprintf(text, sizeof(text), "qemu%c-%s%cWORD", '\0', option, '\0');
+	const struct qemu_command *command = qemu_command_read(made.tree, text, (size_t)length + 1);
+
+	return command->count == 1 && strcmp(command->option[0].text, "WORD") == 0;
+}
+
+/* Options before and after 7.2. */
+static void flags_of_other_versions(void **state)
+{
+	static const char *const flags[] = {"jitdump", "perfmap", "rtc-td-hack", "show-cursor", "no-kvm-irqchip"};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(flags) / sizeof(flags[0]); i++)
+		assert_false(takes_word(flags[i]));
+}
+
+/* What an option does is said from this column on; a longer name is followed by more than one space. */
+#define COLUMN 16
+
+/* "-m [size=]megs", "-daemonize      daemonize QEMU", "-dtb    file    use 'file'", "-fda/-fdb file" */
+static void check_help(const char *line)
+{
+	const size_t name = strcspn(line, " /\n"), both = strcspn(line, " \n");
+	const size_t argument = both + strspn(line + both, " ");
+	const bool takes = line[argument] != '\n' && argument < (both < COLUMN ? COLUMN : both + 2);
+	char option[64];
+
+	snprintf(option, sizeof(option), "%.*s", (int)(name - 1), line + 1);
+	if (takes_word(option + (*option == '-')) != takes)
+		fail_msg("QEMU says of %s that it takes %s", option, takes ? "a word" : "none");
+}
+
+static void as_qemu_says_itself(void **state)
+{
+	FILE *help = popen("qemu-system-x86_64 --help 2>/dev/null", "re");
+	char line[4096];
+	unsigned options = 0;
+
+	(void)state;
+	assert_non_null(help);
+	while (fgets(line, sizeof(line), help)) {
+		if (line[0] != '-' || strncmp(line, "-h or ", 6) == 0)
+			continue;
+		check_help(line);
+		options++;
+	}
+	if (pclose(help) != 0 && !options)
+		skip();
+	assert_in_range(options, 100, 1000);
+}
+
 static void lists_of_numbers(void **state)
 {
 	static const char *const forms[] = {"host-nodes=0-1,host-nodes=3",
@@ -170,9 +225,10 @@ static void hostile_words(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(values_of_keys),      cmocka_unit_test(sizes_have_suffixes),
-		cmocka_unit_test(numbers_and_answers), cmocka_unit_test(words_become_options),
-		cmocka_unit_test(lists_of_numbers),    cmocka_unit_test(hostile_words),
+		cmocka_unit_test(values_of_keys),          cmocka_unit_test(sizes_have_suffixes),
+		cmocka_unit_test(numbers_and_answers),     cmocka_unit_test(words_become_options),
+		cmocka_unit_test(flags_of_other_versions), cmocka_unit_test(as_qemu_says_itself),
+		cmocka_unit_test(lists_of_numbers),        cmocka_unit_test(hostile_words),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
