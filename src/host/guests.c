@@ -24,7 +24,7 @@ static struct guest read_process(struct tree *tree, const struct process *proces
 	guest.binary = tree_format(tree, "%s", process->command);
 	guest.windows = guest.hpet = guest.realtime_locked = HOST_UNKNOWN;
 	if (process->hypervisor == GUEST_QEMU)
-		qemu_guest_read(tree, qemu_command_read(tree, process->command, process->length), &guest);
+		qemu_guest_read(tree, qemu_command_read(tree, process->pid, process->command, process->length), &guest);
 	else if (process->hypervisor == GUEST_CLOUD_HYPERVISOR)
 		cloud_hypervisor_read(tree, process->command, process->length, &guest);
 	else if (process->hypervisor == GUEST_FIRECRACKER)

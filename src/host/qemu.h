@@ -17,6 +17,15 @@ struct tree;
 /* guest is zeroed but for its pid. */
 void qemu_guest_read(struct tree *tree, const struct qemu_command *command, struct guest *guest);
 
+/*
+ * Add the options that a -readconfig's file holds, as process pid sees it (document readconfig/PID/N.json, N its number
+ * on the command line from 0). qemu_command_read() does.
+ */
+void qemu_config_read(struct tree *tree, int pid, struct qemu_command *command, const char *path);
+
+/* What such a file says: {"groups": [{"group", "keys": {}}]}, of groups that the model has. NULL: it is none. */
+json_t *qemu_config_describe(const char *text, size_t length);
+
 /* Parts of it, in the order in which they need each other. */
 void qemu_machine_read(struct tree *tree, const struct qemu_command *command, struct guest *guest);
 void qemu_memory_read(struct tree *tree, const struct qemu_command *command, struct guest *guest);

@@ -195,10 +195,10 @@ void qemu_machine_read(struct tree *tree, const struct qemu_command *command, st
 	read_vcpus(tree, command, guest);
 	read_iothreads(tree, command, guest);
 	guest->qmp = qemu_qmp_socket(tree, command, guest->pid);
-	/* Somebody else chose that file: whatever it holds would be in captures. QMP tells of its devices. */
-	if (!guest->qmp && qemu_option_find(command, "readconfig"))
-		guest->unreadable = tree_format(tree, "what its -readconfig %s adds is not known",
-						qemu_option_find(command, "readconfig")->text);
+	/* QMP tells of its devices. */
+	if (!guest->qmp && command->unread_config)
+		guest->unreadable =
+			tree_format(tree, "what its -readconfig %s adds is not known", command->unread_config);
 }
 
 void qemu_guest_read(struct tree *tree, const struct qemu_command *command, struct guest *guest)

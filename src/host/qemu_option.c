@@ -10,6 +10,7 @@
 #include <jansson.h>
 
 #include "host/array.h"
+#include "host/qemu.h"
 #include "host/tree.h"
 
 /* Of JSON within JSON. QEMU's own structures have less than ten levels. */
@@ -84,7 +85,7 @@ static const struct {
 	{"nic", "type"},        {"numa", "type"},     {"object", "qom-type"}, {"smp", "cpus"},
 };
 
-static void add(struct tree *tree, struct qemu_keys *keys, const char *name, const char *value)
+void qemu_keys_add(struct tree *tree, struct qemu_keys *keys, const char *name, const char *value)
 {
 	if (keys->count >= QEMU_KEYS_MAX)
 		return;
@@ -110,16 +111,17 @@ static void add_json(struct tree *tree, struct qemu_keys *keys, const char *pref
 			add_json(tree, keys, tree_format(tree, "%s.%zu", prefix, i), item, depth + 1);
 		break;
 	case JSON_STRING:
-		add(tree, keys, prefix, tree_format(tree, "%s", json_string_value(value)));
+		qemu_keys_add(tree, keys, prefix, tree_format(tree, "%s", json_string_value(value)));
 		break;
 	case JSON_INTEGER:
-		add(tree, keys, prefix, tree_format(tree, "%" JSON_INTEGER_FORMAT, json_integer_value(value)));
+		qemu_keys_add(tree, keys, prefix,
+			      tree_format(tree, "%" JSON_INTEGER_FORMAT, json_integer_value(value)));
 		break;
 	case JSON_REAL:
-		add(tree, keys, prefix, tree_format(tree, "%.0f", json_real_value(value)));
+		qemu_keys_add(tree, keys, prefix, tree_format(tree, "%.0f", json_real_value(value)));
 		break;
 	default:
-		add(tree, keys, prefix, json_is_true(value) ? "on" : json_is_false(value) ? "off" : "");
+		qemu_keys_add(tree, keys, prefix, json_is_true(value) ? "on" : json_is_false(value) ? "off" : "");
 	}
 }
 
@@ -144,9 +146,9 @@ static char *take_value(struct tree *tree, const char **at)
 /* "server" is server=on, and "nowait" wait=off, as long as nobody knows better. */
 static void add_word(struct tree *tree, struct qemu_keys *keys, const char *word)
 {
-	add(tree, keys, word, "on");
+	qemu_keys_add(tree, keys, word, "on");
 	if (strncmp(word, "no", 2) == 0 && word[2])
-		add(tree, keys, word + 2, "off");
+		qemu_keys_add(tree, keys, word + 2, "off");
 }
 
 struct qemu_keys qemu_keys_read(struct tree *tree, const char *text, const char *implied)
@@ -168,9 +170,9 @@ struct qemu_keys qemu_keys_read(struct tree *tree, const char *text, const char 
 			const char *name = tree_format(tree, "%.*s", (int)length, text);
 
 			text += length + 1;
-			add(tree, &keys, name, take_value(tree, &text));
+			qemu_keys_add(tree, &keys, name, take_value(tree, &text));
 		} else if (first && implied) {
-			add(tree, &keys, implied, take_value(tree, &text));
+			qemu_keys_add(tree, &keys, implied, take_value(tree, &text));
 		} else {
 			add_word(tree, &keys, take_value(tree, &text));
 		}
@@ -196,7 +198,8 @@ static const char *implied_key(const char *name)
 	return NULL;
 }
 
-static void add_option(struct tree *tree, struct qemu_command *command, const char *name, const char *text)
+void qemu_option_add(struct tree *tree, struct qemu_command *command, const char *name, const char *text,
+		     struct qemu_keys keys)
 {
 	struct qemu_option *option;
 
@@ -204,8 +207,15 @@ static void add_option(struct tree *tree, struct qemu_command *command, const ch
 	option = &command->option[command->count++];
 	option->name = name;
 	option->text = text;
-	option->keys = qemu_keys_read(tree, text, implied_key(name));
+	option->keys = keys;
 	option->id = qemu_key(&option->keys, strcmp(name, "blockdev") == 0 ? "node-name" : "id");
+}
+
+static void add_option(struct tree *tree, int pid, struct qemu_command *command, const char *name, const char *text)
+{
+	qemu_option_add(tree, command, name, text, qemu_keys_read(tree, text, implied_key(name)));
+	if (strcmp(name, "readconfig") == 0)
+		qemu_config_read(tree, pid, command, text);
 }
 
 /* Copies, so that the last one ends with a NUL, too. */
@@ -223,7 +233,7 @@ static const char *const *split(struct tree *tree, const char *text, size_t leng
 	return words;
 }
 
-struct qemu_command *qemu_command_read(struct tree *tree, const char *text, size_t length)
+struct qemu_command *qemu_command_read(struct tree *tree, int pid, const char *text, size_t length)
 {
 	struct qemu_command *command = tree_alloc(tree, sizeof(*command));
 	unsigned count;
@@ -234,14 +244,14 @@ struct qemu_command *qemu_command_read(struct tree *tree, const char *text, size
 		const char *name = words[i];
 
 		if (*name != '-') {
-			add_option(tree, command, "hda", name);
+			add_option(tree, pid, command, "hda", name);
 			continue;
 		}
 		name += 1 + (name[1] == '-');
 		if (is_flag(name) || i + 1 == count)
-			add_option(tree, command, name, "");
+			add_option(tree, pid, command, name, "");
 		else
-			add_option(tree, command, name, words[++i]);
+			add_option(tree, pid, command, name, words[++i]);
 	}
 	qemu_settings_apply(tree, command);
 	return command;

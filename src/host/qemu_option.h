@@ -35,18 +35,27 @@ struct qemu_command {
 	const char *binary; /* word 0 */
 	struct qemu_option *option;
 	unsigned count;
+	unsigned configs;          /* how many -readconfig there are; what they add is among the options */
+	const char *unread_config; /* one whose file could not be read; NULL: none */
 };
 
 struct tree;
 
 /* What /proc/PID/cmdline holds: words that end with a NUL each. An image that is no option's becomes "hda". */
-struct qemu_command *qemu_command_read(struct tree *tree, const char *text, size_t length);
+struct qemu_command *qemu_command_read(struct tree *tree, int pid, const char *text, size_t length);
+
+/* One more option, behind all others. */
+void qemu_option_add(struct tree *tree, struct qemu_command *command, const char *name, const char *text,
+		     struct qemu_keys keys);
 
 /* What -set and -global say of other options, put into their keys; qemu_command_read() has done it. */
 void qemu_settings_apply(struct tree *tree, struct qemu_command *command);
 
 /* One argument; implied is the key of a first value that has none, or NULL. */
 struct qemu_keys qemu_keys_read(struct tree *tree, const char *text, const char *implied);
+
+/* One more; nothing where there are QEMU_KEYS_MAX. */
+void qemu_keys_add(struct tree *tree, struct qemu_keys *keys, const char *name, const char *value);
 
 /* The last value given, as QEMU has it; NULL: none. Names are below prefix, "file." or "". */
 const char *qemu_key(const struct qemu_keys *keys, const char *name);

@@ -3,20 +3,11 @@
  */
 #include <string.h>
 
-#include "host/array.h"
 #include "host/qemu_option.h"
 #include "host/tree.h"
 
 /* Of each of them; every one looks through all options. */
 #define SETTINGS_MAX 256u
-
-static void add_key(struct tree *tree, struct qemu_keys *keys, const char *name, const char *value)
-{
-	if (keys->count >= QEMU_KEYS_MAX)
-		return;
-	keys->key = array_grow(tree, keys->key, keys->count, sizeof(*keys->key));
-	keys->key[keys->count++] = (struct qemu_key){name, value};
-}
 
 /* -set device.vda.num-queues=4: a name may have dots, so that the option is found by trying. */
 static void apply_set(struct tree *tree, struct qemu_command *command, const char *text)
@@ -34,9 +25,9 @@ static void apply_set(struct tree *tree, struct qemu_command *command, const cha
 
 		if (!id || strncmp(dot + 1, id, length) != 0 || dot[1 + length] != '.' || dot + 2 + length > equals)
 			continue;
-		add_key(tree, &option->keys,
-			tree_format(tree, "%.*s", (int)(equals - dot - 2 - (ssize_t)length), dot + 2 + length),
-			equals + 1);
+		qemu_keys_add(tree, &option->keys,
+			      tree_format(tree, "%.*s", (int)(equals - dot - 2 - (ssize_t)length), dot + 2 + length),
+			      equals + 1);
 		return;
 	}
 }
@@ -49,7 +40,7 @@ static void apply_to_driver(struct tree *tree, struct qemu_command *command, con
 		const char *own = strcmp(option->name, "device") == 0 ? qemu_key(&option->keys, "driver") : NULL;
 
 		if (own && strcmp(own, driver) == 0 && !qemu_key(&option->keys, property))
-			add_key(tree, &option->keys, property, value);
+			qemu_keys_add(tree, &option->keys, property, value);
 	}
 }
 

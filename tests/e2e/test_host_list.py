@@ -103,8 +103,57 @@ MACHINE = ["-name", "db1,debug-threads=on", "-uuid", "5a7d1c0e-1111-4222-8333-44
            "-netdev", "user,id=n0", "-device", "virtio-net-pci,netdev=n0,id=net0,mac=52:54:00:12:34:56"]
 
 
+CONFIG = """# What QEMU's -writeconfig once wrote
+[name]
+  guest = "of-a-file"
+[machine]
+  type = "q35"
+[memory]
+  size = "64"
+[smp-opts]
+  cpus = "2"
+[object "s0"]
+  qom-type = "secret"
+  data = "correcthorse"
+[drive "d0"]
+  file = "raw.img"
+  format = "raw"
+  if = "none"
+  cache.direct = "on"
+[device "vda"]
+  driver = "virtio-blk-pci"
+  drive = "d0"
+  num-queues = "2"
+[spice]
+  password = "batterystaple"
+"""
+
+
 def without(guest, *keys):
     return {key: value for key, value in guest.items() if key not in keys}
+
+
+def test_a_guest_of_a_file(build_dir, workdir):
+    """-readconfig, which QEMU itself reads too; a capture has it, but no secret of it."""
+    images(workdir)
+    with open(os.path.join(workdir, "q.cfg"), "w", encoding="utf-8") as file:
+        file.write(CONFIG.split("[spice]", maxsplit=1)[0])
+    path = os.path.join(workdir, "capture.tar.zst")
+    with qemu(workdir, "-readconfig", "q.cfg", qmp=False) as (pid, _):
+        with open(os.path.join(workdir, "q.cfg"), "w", encoding="utf-8") as file:
+            file.write(CONFIG)
+        guest = guests(build_dir)[pid]
+        assert strait(build_dir, "capture", "-o", path).returncode == 0
+        assert without(guests(build_dir, "--from", path)[pid], "memory") == without(guest, "memory")
+    assert guest["name"] == "of-a-file" and guest["machine"] == "q35" and guest["unreadable"] is None
+    assert len(guest["vcpu"]) == 2 and guest["memory"]["size"] == 64 << 20
+    disk, = guest["disk"]
+    assert (disk["id"], disk["queues"], disk["cache"]) == ("vda", 2, "none")
+    assert disk["image"][0]["file"] == os.path.join(workdir, "raw.img")
+    subprocess.run(["tar", "--zstd", "-xf", path, "-C", workdir], check=True)
+    with open(os.path.join(workdir, f".strait/readconfig/{pid}/0.json"), encoding="utf-8") as file:
+        kept = file.read()
+    assert '"data":"***"' in kept and "batterystaple" not in kept and "spice" not in kept
 
 
 def test_a_guest_with_qmp(build_dir, workdir):

@@ -2,7 +2,7 @@
 /*
  * Whatever a process has as its command line, and whatever answers of QMP, headers of images, maps and threads a
  * capture has for it: reading guests ends, within bounds, and the model can be written down. The same bytes are an
- * image, too.
+ * image and a file of options, too.
  *
  * An input is the command line, one word a line (of cloud-hypervisor where it begins with c, of firecracker with f),
  * and then files of that machine, each after a line "@/path".
@@ -64,6 +64,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	json = qemu_image_describe(data, size);
 	MUST(json);
 	json_decref(json);
+	json_decref(qemu_config_describe(text, size));
 	tree_close(tree);
 	return 0;
 }

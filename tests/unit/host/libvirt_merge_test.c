@@ -34,7 +34,7 @@ static struct guest by_command_line(struct tree *tree)
 	const struct qemu_command *command;
 
 	assert_int_equal(count, 1);
-	command = qemu_command_read(tree, process->command, process->length);
+	command = qemu_command_read(tree, process->pid, process->command, process->length);
 	guest.pid = process->pid;
 	guest.binary = command->binary;
 	qemu_guest_read(tree, command, &guest);

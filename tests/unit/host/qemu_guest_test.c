@@ -30,6 +30,15 @@ static int set_up(void **state)
 		  "{\"format\":\"qcow2\",\"cluster-size\":4096,\"virtual-size\":100,\"backing\":\"nbd://h/base\"}");
 	made_file(&made, "/.strait/image/loop.qcow2.json", "{\"format\":\"qcow2\",\"backing\":\"loop.qcow2\"}");
 	made_file(&made, "/.strait/image/dev/lun.json", "{\"format\":\"raw\",\"size\":1,\"allocated\":1}");
+	made_file(
+		&made, "/.strait/readconfig/7/0.json",
+		"{\"groups\":[{\"group\":\"smp-opts\",\"keys\":{\"cpus\":\"3\"}},"
+		"{\"group\":\"memory\",\"keys\":{\"size\":\"2G\"}},{\"group\":\"accel\",\"keys\":{\"accel\":\"kvm\"}},"
+		"{\"group\":\"drive\",\"keys\":{\"id\":\"d0\",\"file\":\"/a,b\",\"format\":\"raw\",\"if\":\"none\"}},"
+		"{\"group\":\"device\",\"keys\":{\"driver\":\"virtio-blk-pci\",\"drive\":\"d0\",\"id\":\"vda\"}},"
+		"{\"group\":\"device\",\"keys\":{\"driver\":7,\"drive\":[],\"id\":null}},{\"group\":\"device\"},"
+		"{\"group\":\"spice\",\"keys\":{\"id\":\"x\"}},{\"group\":{}},7,null,[]]}");
+	made_file(&made, "/.strait/readconfig/7/1.json", "{\"groups\":{\"group\":\"device\"}}");
 	made_link(&made, "/proc/7/fd/9", "/a");
 	made_open(&made);
 	return 0;
@@ -51,7 +60,7 @@ static struct guest read_guest(const char *line)
 
 	for (char *at = words; *at; at++)
 		*at = *at == ' ' ? '\0' : *at;
-	qemu_guest_read(made.tree, qemu_command_read(made.tree, words, length), &guest);
+	qemu_guest_read(made.tree, qemu_command_read(made.tree, 7, words, length), &guest);
 	return guest;
 }
 
@@ -92,6 +101,10 @@ static const char *const pairs[] = {
 	"-drive "
 	"file=json:{\"driver\":\"raw\",,\"file\":{\"driver\":\"file\",,\"filename\":\"/"
 	"a,,b.img\"}},if=none,id=d0 " RAW_DEVICE,
+
+	"-readconfig /q.cfg -set device.vda.num-queues=2",
+	"-smp 3 -m 2G -accel kvm -drive file=/a,,b,format=raw,if=none,id=d0 "
+	"-device virtio-blk-pci,drive=d0,id=vda,num-queues=2",
 
 	"-hda /a.img",
 	"-drive file=/a.img,index=0",
@@ -428,7 +441,6 @@ static void machine(void **state)
 	assert_int_equal(read_guest("-smp cores=99999999,sockets=99999999").vcpu_count, 1);
 	assert_string_equal(read_guest("-chardev socket,id=m,path=/m,server=on -mon chardev=m,mode=control").qmp, "/m");
 	assert_string_equal(read_guest("-qmp tcp:localhost:4444,server=on").qmp, "localhost:4444");
-	assert_non_null(read_guest("-readconfig /etc/q.cfg").unreadable);
 	/* a monitor for people, and one that QEMU connects itself */
 	assert_null(read_guest("-monitor unix:/m,server=on").qmp);
 	assert_null(read_guest("-chardev socket,id=m,path=/m -mon chardev=m,mode=control").qmp);
@@ -458,6 +470,59 @@ static void vcpus_that_were_plugged_in(void **state)
 	assert_int_equal(guest.vcpu[2].index, 2);
 }
 
+static const struct {
+	const char *text, *json;
+} configs[] = {
+	{"", "{\"groups\":[]}"},
+	{"# remark\n\n[machine]\n  type = \"q35\"\n accel = \"kvm\"\n",
+	 "{\"groups\":[{\"group\":\"machine\",\"keys\":{\"type\":\"q35\",\"accel\":\"kvm\"}}]}"},
+	{"[device \"vda\"]\n driver = \"virtio-blk-pci\"\n drive = \"a\"\n drive = \"b\"",
+	 "{\"groups\":[{\"group\":\"device\",\"keys\":{\"id\":\"vda\",\"driver\":\"virtio-blk-pci\",\"drive\":\"b\"}}]"
+	 "}"},
+	{"[global]\n empty = \"\"\n", "{\"groups\":[{\"group\":\"global\",\"keys\":{\"empty\":\"\"}}]}"},
+	/* Somebody else's file: nothing of it is kept. */
+	{"[client]\n user = \"root\"\n[mysql]\n password = \"x\"\n", "{\"groups\":[]}"},
+	{"root:$6$x:19000:0:99999:7:::\n", NULL},
+	{"driver = \"virtio-blk-pci\"\n", NULL},
+	{"[device\n \n", NULL},
+};
+
+static void configs_are_read_as_qemu_does(void **state)
+{
+	char large[2048];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(configs) / sizeof(configs[0]); i++) {
+		json_t *read = qemu_config_describe(configs[i].text, strlen(configs[i].text));
+		char *text = read ? json_dumps(read, JSON_COMPACT) : NULL;
+
+		if (configs[i].json)
+			assert_string_equal(text, configs[i].json);
+		else
+			assert_null(read);
+		free(text);
+		json_decref(read);
+	}
+	memset(large, '#', sizeof(large));
+	assert_null(qemu_config_describe(large, sizeof(large)));
+}
+
+/* One that nobody could read, and more than anybody has. */
+static void configs_that_are_not_known(void **state)
+{
+	const char *many = "";
+
+	(void)state;
+	assert_null(read_guest("-readconfig /a").unreadable);
+	assert_null(read_guest("-readconfig /a -readconfig /b").unreadable);
+	assert_string_equal(read_guest("-readconfig /a -readconfig /b -readconfig /c").unreadable,
+			    "what its -readconfig /c adds is not known");
+	for (unsigned i = 0; i < 1000; i++)
+		many = tree_format(made.tree, "%s -readconfig /a", many);
+	assert_non_null(read_guest(many + 1).unreadable);
+	assert_null(read_guest("-readconfig /a -readconfig /b -readconfig /c -qmp unix:/q,server=on").unreadable);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -474,6 +539,8 @@ int main(void)
 		cmocka_unit_test(raw_devices_are_not_read),
 		cmocka_unit_test(vcpus_that_were_plugged_in),
 		cmocka_unit_test(of_a_manager),
+		cmocka_unit_test(configs_are_read_as_qemu_does),
+		cmocka_unit_test(configs_that_are_not_known),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -110,7 +110,7 @@ static void numbers_and_answers(void **state)
 static void words_become_options(void **state)
 {
 	static const char text[] = "qemu\0-enable-kvm\0-m\0004G\0--smp\0cpus=2\0disk.img\0-snapshot\0-name\0x,y=z\0-S";
-	const struct qemu_command *command = qemu_command_read(made.tree, text, sizeof(text));
+	const struct qemu_command *command = qemu_command_read(made.tree, 7, text, sizeof(text));
 
 	(void)state;
 	assert_string_equal(command->binary, "qemu");
@@ -130,7 +130,7 @@ static bool takes_word(const char *option)
 {
 	char text[256];
 	const int length = snprintf(text, sizeof(text), "qemu%c-%s%cWORD", '\0', option, '\0');
-	const struct qemu_command *command = qemu_command_read(made.tree, text, (size_t)length + 1);
+	const struct qemu_command *command = qemu_command_read(made.tree, 7, text, (size_t)length + 1);
 
 	return command->count == 1 && strcmp(command->option[0].text, "WORD") == 0;
 }
@@ -203,13 +203,13 @@ static void hostile_words(void **state)
 	struct qemu_keys read;
 
 	(void)state;
-	assert_int_equal(qemu_command_read(made.tree, "", 0)->count, 0);
-	command = qemu_command_read(made.tree, "qemu\0-device", 12);
+	assert_int_equal(qemu_command_read(made.tree, 7, "", 0)->count, 0);
+	command = qemu_command_read(made.tree, 7, "qemu\0-device", 12);
 	assert_int_equal(command->count, 1);
 	memset(text, 'x', LENGTH);
 	for (unsigned i = 0; i < LENGTH; i += 2)
 		text[i] = '\0';
-	assert_true(qemu_command_read(made.tree, text, LENGTH)->count < QEMU_WORDS_MAX);
+	assert_true(qemu_command_read(made.tree, 7, text, LENGTH)->count < QEMU_WORDS_MAX);
 	memset(text, ',', LENGTH - 1);
 	for (unsigned i = 0; i < LENGTH - 1; i += 2)
 		text[i] = 'a';
