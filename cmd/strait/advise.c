@@ -8,7 +8,7 @@
 #include "command.h"
 #include "host_tool.h"
 
-static const char *workload_text, *needs_text;
+static const char *workload_text, *needs_text, *seconds_text;
 static bool failover;
 
 static const struct client_option options[] = {
@@ -23,6 +23,7 @@ static const struct client_option options[] = {
 	 .help = "what the guest or its owner cannot do without: migration,\nsharing, snapshots, limits; with commas",
 	 .value = &needs_text},
 	{.name = "failover", .help = "what happens when the device fails is designed and tested", .flag = &failover},
+	HOST_TOOL_FOR(&seconds_text, "measure a NIC for so long; default: 2. A capture is measured to its end"),
 	{.name = NULL},
 };
 
@@ -115,6 +116,10 @@ static int print_text(struct tree *tree, const char *guest, const char *object, 
 	if (advice->gives_up)
 		printf("  costs: %s\n", advice->gives_up);
 	printf("\nWorkload: %s (%s)\n", advice_workload_name(advice->workload), advice->workload_evidence);
+	if (advice->measured)
+		printf("Measured: %s\n", advice->measured);
+	if (advice->capacity)
+		printf("Capacity: %s\n", advice->capacity);
 	printf("\nPassthrough only if all of these hold:\n");
 	for (unsigned i = 0; i < advice->condition_count; i++)
 		printf("  %-8s %s: %s\n", holds_text(advice->condition[i].holds), advice->condition[i].what,
@@ -162,6 +167,19 @@ static json_t *layers_json(struct tree *tree, const struct advice *advice)
 	return list;
 }
 
+/* A second; null: not measured. */
+static json_t *traffic_json(struct tree *tree, const struct advice_traffic *traffic)
+{
+	const double seconds = traffic ? traffic->seconds : 0;
+
+	if (!traffic)
+		return json_null();
+	return json_pack("{s:s,s:f,s:f,s:f,s:f,s:f,s:f}", "interface", audit_clean(tree, traffic->interface), "seconds",
+			 seconds, "to-packets", traffic->to_packets / seconds, "to-bytes", traffic->to_bytes / seconds,
+			 "from-packets", traffic->from_packets / seconds, "from-bytes", traffic->from_bytes / seconds,
+			 "dropped", traffic->dropped / seconds);
+}
+
 static int print_json(struct tree *tree, const char *guest, const char *object, const struct advice *advice)
 {
 	json_t *all = json_pack("{s:s,s:s,s:s,s:s,s:s*,s:s,s:s,s:o,s:o,s:s,s:s,s:s*}", "guest", guest, "object", object,
@@ -170,8 +188,15 @@ static int print_json(struct tree *tree, const char *guest, const char *object, 
 				"workload-evidence", advice->workload_evidence, "conditions",
 				conditions_json(tree, advice), "in-its-way", layers_json(tree, advice), "libvirt",
 				advice->libvirt, "qemu", advice->qemu, "fill-in", advice->fill_in);
-	const int code = client_command_print(&command, all);
+	int code;
 
+	if (advice->measured) {
+		json_object_set_new(all, "traffic", traffic_json(tree, advice->traffic));
+		json_object_set_new(all, "measured", json_string(advice->measured));
+	}
+	if (advice->capacity)
+		json_object_set_new(all, "capacity", json_string(advice->capacity));
+	code = client_command_print(&command, all);
 	json_decref(all);
 	return code;
 }
@@ -241,11 +266,14 @@ static int advise(const struct client_arguments *arguments, struct host *host, c
 
 int command_advise(int argc, char **argv)
 {
-	struct advice_options how = {.workload = WORKLOAD_MEASURED};
+	struct advice_options how = {.workload = WORKLOAD_MEASURED, .seconds = 2};
 	struct client_arguments arguments;
 	struct tree *tree;
 	int code = client_command_parse(&command, argc, argv, &arguments);
 
+	if (code != CLIENT_GO_ON)
+		return code;
+	code = host_tool_seconds(&command, seconds_text, &how.seconds);
 	if (code != CLIENT_GO_ON)
 		return code;
 	how.failover = failover;

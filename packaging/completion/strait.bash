@@ -128,7 +128,7 @@ _strait_of_host()
 
 _strait_advise()
 {
-	local options_advise="--workload= --needs= --failover --from= --json --help"
+	local options_advise="--workload= --needs= --failover --for= --from= --json --help"
 	local word=$1 before=$2
 
 	if [[ $before == --workload || $before == -w ]]; then

@@ -264,6 +264,10 @@ static void decide(struct advising *advising)
 							 "virtio is there already: take out %u things that are in its "
 							 "way needlessly",
 							 advice->layer_count);
+	} else if (advice->near_end && advice->way == ADVICE_WAY_VHOST_NET) {
+		advice->answer = ADVICE_VIRTIO;
+		advice->sentence = "stay with virtio, but by vhost-user: vhost-net is near its end";
+		advice->gives_up = "a CPU of the host that polls, and the guest's memory is shared with the switch";
 	} else {
 		advice->answer = ADVICE_VIRTIO;
 		advice->sentence = "it is what it should be: leave it";
@@ -274,6 +278,8 @@ static struct advice *advise(struct advising *advising)
 {
 	advising->tree = advising->host->tree;
 	advising->advice = tree_alloc(advising->tree, sizeof(*advising->advice));
+	if (advising->nic)
+		advise_traffic(advising);
 	advise_workload(advising);
 	check_conditions(advising);
 	find_layers(advising);

@@ -29,10 +29,29 @@ enum advice_workload {
 	WORKLOAD_UNKNOWN, /* only as an outcome: nothing was seen of it */
 };
 
+/* How a NIC's packets get to the host, in the order of merit. */
+enum advice_way {
+	ADVICE_WAY_UNKNOWN,
+	ADVICE_WAY_EMULATED,
+	ADVICE_WAY_QEMU, /* virtio without vhost */
+	ADVICE_WAY_VHOST_NET,
+	ADVICE_WAY_VHOST_USER,
+	ADVICE_WAY_FUNCTION, /* passed through */
+};
+
+/* What went through a NIC while it was looked at, as the host counted it: sums. */
+struct advice_traffic {
+	const char *interface; /* of the host, its other end */
+	double seconds;
+	double to_packets, to_bytes, from_packets, from_bytes; /* to and from the guest */
+	double dropped;
+};
+
 struct advice_options {
 	enum advice_workload workload;
-	unsigned needs; /* enum advice_need */
-	bool failover;  /* what happens when the device fails is designed and tested */
+	unsigned seconds; /* to measure a NIC for, live; a capture is measured to its end */
+	unsigned needs;   /* enum advice_need */
+	bool failover;    /* what happens when the device fails is designed and tested */
 };
 
 /* One thing that has to hold for passthrough. */
@@ -51,6 +70,12 @@ struct advice {
 	const char *sentence; /* the answer in words */
 	enum advice_workload workload;
 	const char *workload_evidence;
+	/* Of a NIC alone: */
+	enum advice_way way;                  /* the one that it has now */
+	const struct advice_traffic *traffic; /* NULL: could not be measured */
+	const char *measured;                 /* it in words, or why there is none */
+	const char *capacity; /* what its way can carry, and how much of that is used; NULL: not known */
+	bool near_end;        /* that is most of it */
 	struct advice_condition condition[ADVICE_CONDITIONS];
 	unsigned condition_count;
 	const struct finding *layer[ADVICE_LAYERS]; /* what is in the way needlessly */

@@ -20,6 +20,10 @@ struct advising {
 /* advise_workload.c: what the guest does with it, as was asked for or as was seen. */
 void advise_workload(struct advising *advising);
 
+/* advise_traffic.c: what goes through a NIC, and what its way can carry; and to read what that takes of a guest. */
+void advise_traffic(struct advising *advising);
+void advise_read_traffic(struct host *host, const struct guest *guest);
+
 /* advise_device.c: a device for the guest alone; fills in the condition. */
 void advise_find_drive(struct advising *advising, struct advice_condition *condition);
 void advise_find_function(struct advising *advising, struct advice_condition *condition);

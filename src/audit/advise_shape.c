@@ -227,19 +227,32 @@ static unsigned nic_queues(const struct advising *advising)
 	return is_hot(advising->advice) || vcpus < NIC_QUEUES_GENERAL ? vcpus : NIC_QUEUES_GENERAL;
 }
 
+/* One that is new needs memory that another process sees. */
 static void vhost_nic(struct advising *advising, unsigned queues, const char *xml_mac, const char *option_mac)
 {
 	struct tree *tree = advising->tree;
-	const char *socket = advising->nic->vhost_socket;
+	const char *socket = advising->nic->vhost_socket, *memory = "";
 
+	if (!socket) {
+		socket = "SOCKET";
+		memory = "<memoryBacking>\n"
+			 "  <source type='memfd'/>\n"
+			 "  <access mode='shared'/>\n"
+			 "</memoryBacking>\n";
+		advising->advice->fill_in =
+			"SOCKET: of a switch that serves vhost-user (Open vSwitch with DPDK: a port of type "
+			"dpdkvhostuserclient is to be served by the guest, which takes mode='server' and server=on); "
+			"without libvirt the guest's memory has to be shared: -object memory-backend-memfd,share=on";
+	}
 	advising->advice->libvirt = tree_format(tree,
+						"%s"
 						"<interface type='vhostuser'>\n"
 						"%s"
 						"  <source type='unix' path='%s' mode='client'/>\n"
 						"  <model type='virtio'/>\n"
 						"  <driver queues='%u' rx_queue_size='1024'/>\n"
 						"</interface>\n",
-						xml_mac, advise_xml(tree, socket), queues);
+						memory, xml_mac, advise_xml(tree, socket), queues);
 	advising->advice->qemu =
 		tree_format(tree,
 			    "-chardev socket,id=strait-char,path=%s\n"
@@ -284,7 +297,7 @@ void advise_shape_virtio_nic(struct advising *advising)
 	const char *option_mac = nic->mac ? tree_format(tree, ",mac=%s", advise_option(tree, nic->mac)) : "";
 	const unsigned queues = nic_queues(advising);
 
-	if (nic->vhost_socket)
+	if (nic->vhost_socket || (advising->advice->near_end && advising->advice->way == ADVICE_WAY_VHOST_NET))
 		vhost_nic(advising, queues, xml_mac, option_mac);
 	else
 		tap_nic(advising, queues, xml_mac, option_mac);

@@ -116,8 +116,10 @@ static json_t *ask(struct tree *tree, const struct guest *guest)
 
 void advise_read(struct host *host)
 {
-	for (unsigned i = 0; i < host->guests.count; i++)
+	for (unsigned i = 0; i < host->guests.count; i++) {
 		json_decref(ask(host->tree, &host->guests.guest[i]));
+		advise_read_traffic(host, &host->guests.guest[i]);
+	}
 }
 
 static void judge(struct advising *advising, const struct counted *counted)
@@ -162,12 +164,45 @@ static bool by_qemu(struct advising *advising)
 	return found;
 }
 
+/* Fewer packets tell nothing. Small ones are calls and answers, large ones are streams: an Ethernet frame has 1514. */
+#define PACKETS_MIN  1000
+#define SMALL_PACKET 512
+#define LARGE_PACKET 1000
+/* And there are as many answers as calls, or nearly so. */
+#define PACKETS_A_PACKET 4
+
+/* What went through a NIC. */
+static bool by_traffic(struct advising *advising)
+{
+	const struct advice_traffic *traffic = advising->advice->traffic;
+	double to, from, more;
+
+	if (!traffic)
+		return false;
+	to = traffic->to_packets > 0 ? traffic->to_bytes / traffic->to_packets : 0;
+	from = traffic->from_packets > 0 ? traffic->from_bytes / traffic->from_packets : 0;
+	more = traffic->to_bytes > traffic->from_bytes ? to : from;
+	if (traffic->to_packets + traffic->from_packets < PACKETS_MIN)
+		is(advising, WORKLOAD_UNKNOWN,
+		   "it carried too few packets to tell: measure while it works, or say --workload");
+	else if (more >= LARGE_PACKET)
+		is(advising, WORKLOAD_THROUGHPUT, "measured: large packets, at least one way");
+	else if (to <= SMALL_PACKET && from <= SMALL_PACKET &&
+		 traffic->to_packets <= PACKETS_A_PACKET * traffic->from_packets &&
+		 traffic->from_packets <= PACKETS_A_PACKET * traffic->to_packets)
+		is(advising, WORKLOAD_LATENCY,
+		   "measured: small packets go to and fro, and somebody waits for each answer");
+	else
+		is(advising, WORKLOAD_GENERAL, "measured: neither small packets to and fro nor large ones");
+	return true;
+}
+
 void advise_workload(struct advising *advising)
 {
 	const enum advice_workload asked = advising->options->workload;
 
 	if (asked != WORKLOAD_MEASURED)
 		is(advising, asked, tree_format(advising->tree, "--workload says %s", advice_workload_name(asked)));
-	else if (!by_straitd(advising) && !by_qemu(advising))
+	else if (!by_straitd(advising) && !by_qemu(advising) && !by_traffic(advising))
 		is(advising, WORKLOAD_UNKNOWN, "what it is used for is not known: say --workload");
 }

@@ -63,11 +63,9 @@ static void check_coalescing(struct audit *audit, const struct rule *rule)
 /* Drops that go on count; those since the machine started are told of. */
 static double dropping(const struct host *host, const char *name)
 {
-	for (unsigned i = 0; i < host->rates.net_count; i++) {
-		if (strcmp(host->rates.net[i].name, name) == 0)
-			return host->rates.net[i].rx_dropped + host->rates.net[i].tx_dropped;
-	}
-	return 0;
+	const struct rate_net *rate = host_rate_of_net(&host->rates, name);
+
+	return rate ? rate->rx_dropped + rate->tx_dropped : 0;
 }
 
 static void check_drops_of(struct audit *audit, const struct rule *rule, const struct host_net *net)

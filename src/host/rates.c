@@ -286,3 +286,12 @@ const struct rate_disk *host_rate_of_disk(const struct host_rates *rates, const 
 	}
 	return NULL;
 }
+
+const struct rate_net *host_rate_of_net(const struct host_rates *rates, const char *name)
+{
+	for (unsigned i = 0; i < rates->net_count; i++) {
+		if (!strcmp(rates->net[i].name, name))
+			return &rates->net[i];
+	}
+	return NULL;
+}

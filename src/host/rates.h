@@ -105,5 +105,6 @@ void host_rates_read(struct host *host, struct host_rates *rates);
 
 const struct rate_thread *host_rate_of_thread(const struct host_rates *rates, int tid);
 const struct rate_disk *host_rate_of_disk(const struct host_rates *rates, const char *name);
+const struct rate_net *host_rate_of_net(const struct host_rates *rates, const char *name);
 
 #endif

@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """strait advise: the decision list on machines made of files, and shapes that libvirt's schema and QEMU accept."""
 
+import contextlib
 import json
 import os
 import pathlib
 import re
 import shlex
 import shutil
+import socket
 import subprocess
+import threading
 
 import pytest
 
 from machines import build, machine
+from paused import open_tap, qemu
 
 SCHEMA = "/usr/share/libvirt/schemas/domain.rng"
 
@@ -233,6 +237,180 @@ def test_the_workload_by_what_qemu_counted(advise, stats, workload):
     assert advice["workload"] == workload and "QEMU counted" in advice["workload-evidence"]
 
 
+SPAN = 10  # seconds
+
+
+def measured(to=(0, 0), back=(0, 0), dropped=0, interface="tap0", samples=2):
+    """Packets of so many bytes through an interface in ten seconds of a capture, first what the host sends there."""
+    def counters(sample):
+        share = sample / (samples - 1)
+        received, sent = (f"{int(packets * size * share)} {int(packets * share)}" for packets, size in (back, to))
+        return (f"Inter-|\n face |\n {interface}: {received} 0 {int(dropped * share)} 0 0 0 0 {sent} 0 0 0 0 0 0\n"
+                "    lo: 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n")
+
+    times = [(1 + SPAN * sample / (samples - 1)) * 1e9 for sample in range(samples)]
+    files = {"/.strait/manifest.json": json.dumps({"version": 1, "samples": [int(time) for time in times]})}
+    for sample, time in enumerate(times):
+        where = f"/.strait/samples/{sample}" if sample else ""
+        files |= {f"{where}/.strait/clock": str(int(time)), f"{where}/proc/net/dev": counters(sample)}
+    return files
+
+
+def tap(interface="tap0", **files):
+    return {f"/sys/devices/virtual/net/{interface}/ifindex": "4", **files,
+            f"/sys/class/net/{interface}": {"link": f"../../devices/virtual/net/{interface}"},
+            f"/sys/devices/virtual/net/{interface}/tun_flags": "0x1102"}
+
+
+@pytest.mark.parametrize("samples", [2, 6])
+@pytest.mark.parametrize("to, back, workload", [
+    ((40000, 90), (40000, 120), "latency"),
+    ((40000, 1400), (20000, 66), "throughput"),
+    ((20000, 66), (1500, 60000), "throughput"),
+    ((40000, 90), (400, 120), "general"),
+    ((40000, 700), (40000, 120), "general"),
+    ((400, 90), (400, 120), "unknown"),
+])
+def test_the_workload_of_a_nic_by_its_traffic(advise, to, back, workload, samples):
+    advice = advise(NIC, tap(), measured(to, back, 50, samples=samples))
+    assert advice["workload"] == workload, advice
+    assert advice["traffic"] == pytest.approx({
+        "interface": "tap0", "seconds": SPAN, "to-packets": to[0] / SPAN, "to-bytes": to[0] * to[1] / SPAN,
+        "from-packets": back[0] / SPAN, "from-bytes": back[0] * back[1] / SPAN, "dropped": 5}, rel=0.01)
+    assert f"Measured: tap0 carried in {SPAN}.0 s: to the guest {to[0] // SPAN} packets/s of {to[1]} bytes" in \
+        advice["text"]
+    assert "dropped 5/s" in advice["measured"] and "vhost-net has 8.5 Gb/s and 45 us" in advice["capacity"]
+    # What was asked for goes before what was measured.
+    asked = advise(NIC, tap(), measured(to, back, 50, samples=samples), options=["--workload", "density"])
+    assert asked["workload"] == "density" and asked["traffic"] == advice["traffic"]
+
+
+def test_a_macvtap_stands_for_the_guest(advise):
+    """What it receives, the guest does; a tap receives what the guest sends."""
+    macvtap = tap() | {"/sys/devices/virtual/net/tap0/tun_flags": None,
+                       "/sys/devices/virtual/net/tap0/uevent": "DEVTYPE=macvtap\nINTERFACE=tap0\n"}
+    traffic = advise(NIC, macvtap, measured((40000, 90), (20000, 1400)))["traffic"]
+    assert (traffic["from-packets"], traffic["to-packets"]) == (4000, 2000)
+
+
+VHOST_USER_NETDEV = "vhost-user,id=n0,chardev=c1"
+NETDEV = word_of_guest("tap,")
+GIGABIT = (SPAN * 10**9 // 8 // 1500, 1500)
+
+
+def times(packets, factor):
+    return int(packets[0] * factor), packets[1]
+
+
+@pytest.mark.parametrize("changes, gigabits, answer, capacity, shape", [
+    ([], 3, "virtio", "35.3% were used: that is no limit; vhost-user has 9.5 Gb/s and 25 us", "-netdev tap"),
+    ([], 7.6, "virtio", "89.4% were used: it is near its end; vhost-user has 9.5", "-netdev vhost-user"),
+    ([(NETDEV, NETDEV.replace("vhost=on", "vhost=off"))], 5.4, "neither",
+     "virtio in QEMU has 6.0 Gb/s and 80 us where it was measured on 10 GbE, of which 90.0% were used: it is near its "
+     "end; vhost-net has 8.5", "vhost=on"),
+    ([(NIC_DEVICE, "e1000,id=net0,netdev=n0")], 0.9, "virtio", "it is near its end; virtio in QEMU has 6.0",
+     "vhost=on"),
+])
+def test_the_bandwidth_of_a_nic_against_its_back_end(advise, changes, gigabits, answer, capacity, shape):
+    advice = advise(NIC, tap(), measured(times(GIGABIT, gigabits), times(GIGABIT, 0.1)), command_line(*changes))
+    assert advice["answer"] == answer and advice["workload"] == "throughput"
+    assert capacity in advice["capacity"] and f"Capacity: {advice['capacity']}" in advice["text"]
+    assert shape in advice["qemu"]
+    if "vhost-user" in shape:
+        assert "vhost-net is near its end" in advice["sentence"] and "CPU" in advice["costs"]
+        assert "SOCKET" in advice["fill-in"] and "<access mode='shared'/>" in advice["libvirt"]
+
+
+# The function that the guest has is the second of its NIC, which is in switchdev mode.
+PORTS = {
+    "/sys/devices/pci0000:00/0000:03:00.1/physfn": {"link": "../0000:03:00.0"},
+    "/sys/bus/pci/devices/0000:03:00.0": {"link": "../../../devices/pci0000:00/0000:03:00.0"},
+    "/sys/devices/pci0000:00/0000:03:00.0/class": "0x020000",
+    "/sys/devices/pci0000:00/0000:03:00.0/virtfn0": {"link": "../0000:03:00.7"},
+    "/sys/devices/pci0000:00/0000:03:00.7/class": "0x020000",
+    "/sys/devices/pci0000:00/0000:03:00.0/virtfn1": {"link": "../0000:03:00.1"},
+} | {path: content for name, port in (("ens9", "p0"), ("ens9_0", "pf0vf0"), ("ens9_1", "pf0vf1"), ("ens9_11", "pf0vf11"))
+     for path, content in {
+         f"/sys/class/net/{name}": {"link": f"../../devices/pci0000:00/0000:03:00.0/net/{name}"},
+         f"/sys/devices/pci0000:00/0000:03:00.0/net/{name}/ifindex": "9",
+         f"/sys/devices/pci0000:00/0000:03:00.0/net/{name}/phys_port_name": port}.items()}
+
+
+def test_a_function_by_its_port(advise):
+    """Of one that is passed through the host sees the port of the NIC's switch alone."""
+    advice = advise("vf0", PORTS, measured((40000, 90), (40000, 120), interface="ens9_1"), options=["--failover"])
+    assert advice["traffic"]["interface"] == "ens9_1" and advice["traffic"]["from-bytes"] == 480000
+    assert advice["workload"] == "latency" and advice["answer"] == "passthrough"
+    assert advice["capacity"].startswith("a virtual function has 9.7 Gb/s and 18 us")
+
+
+@pytest.mark.parametrize("name, files, why", [
+    (NIC, command_line((NETDEV, VHOST_USER_NETDEV), ("socket,id=c0,path=/run/strait/db1.sock",
+                                                     "socket,id=c1,path=/run/ovs/v1")),
+     "its packets pass by the host's kernel: ask the switch that serves /run/ovs/v1"),
+    (NIC, command_line((NETDEV, "user,id=n0")), r"no interface of the host is known .* \(back end user\)"),
+    (NIC, {}, "tap0 is no interface of this host"),
+    (NIC, tap(), "expected a capture with at least 2 samples, it has 1"),
+    (NIC, tap() | measured((4000, 90), interface="tap7"), "tap0 was not there all the time"),
+    ("vf0", measured(), "no port of a switch stands for it: look in the guest"),
+])
+def test_what_cannot_be_measured_of_a_nic_is_said(advise, name, files, why):
+    advice = advise(name, files)
+    assert re.match("nothing: .*" + why, advice["measured"]) and advice["traffic"] is None, advice["measured"]
+    assert advice["workload"] == "unknown" and f"Measured: {advice['measured']}" in advice["text"]
+
+
+HEADER = bytes(10)  # of virtio, before each frame
+FRAME = bytes(12) + b"\x88\xb5" + bytes(46)  # of a type that nobody answers to
+
+
+@contextlib.contextmanager
+def exchange(fd, interface):
+    """Frames to and fro meanwhile, as a guest would read and write them at its end of the tap."""
+    done = threading.Event()
+    with socket.socket(socket.AF_PACKET, socket.SOCK_RAW) as host:
+        host.bind((interface, 0))
+
+        def work():
+            while not done.is_set():
+                with contextlib.suppress(BlockingIOError):
+                    os.write(fd, HEADER + FRAME)
+                    host.send(FRAME)
+                    os.read(fd, 2048)
+        worker = threading.Thread(target=work)
+        worker.start()
+        try:
+            yield
+        finally:
+            done.set()
+            worker.join()
+
+
+def test_a_real_nic(build_dir, workdir):
+    """A tap of a QEMU that waits to be started; what its guest would send and receive is done at the same descriptor."""
+    name = f"sa{os.getpid() % 1000000}"
+    try:
+        fd = open_tap(name)
+    except OSError as error:
+        pytest.skip(f"no tap devices here: {error}")
+    try:
+        subprocess.run(["ip", "link", "set", name, "up"], check=True)
+        with qemu(workdir, "-netdev", f"tap,id=n0,fd={fd},vhost=off", "-device", "virtio-net-pci,netdev=n0,id=nic0",
+                  pass_fds=[fd]) as (pid, _), exchange(fd, name):
+            result = strait(build_dir, "--json", "--for", "2", str(pid), "nic0")
+    finally:
+        os.close(fd)
+    assert result.returncode == 0, result.stderr
+    advice = json.loads(result.stdout)
+    traffic = advice["traffic"]
+    assert traffic["interface"] == name and traffic["seconds"] > 0
+    for way in ("to", "from"):
+        assert traffic[f"{way}-bytes"] / traffic[f"{way}-packets"] == pytest.approx(len(FRAME), abs=5)
+    packets = (traffic["to-packets"] + traffic["from-packets"]) * traffic["seconds"]
+    assert advice["workload"] == ("latency" if packets >= 1000 else "unknown"), advice
+    assert advice["capacity"].startswith("virtio in QEMU has 6.0 Gb/s and 80 us")
+
+
 def test_hostile_names_are_quoted(advise):
     odd = "/dev/vg0/a,b'<&\\\"$(id)"
     image = {"driver": "host_device", "filename": odd, "node-name": "f0", "aio": "native", "cache": {"direct": True}}
@@ -245,6 +423,7 @@ def test_hostile_names_are_quoted(advise):
 
 @pytest.mark.parametrize("arguments, complaint, code", [
     (["db1"], "expected", 2),
+    (["--for", "0", "db1", "0"], "--for=0: expected seconds from 1 to 86400", 2),
     (["--needs", "sleep", "db1", "0"], "--needs=sleep: expected some of migration", 2),
     (["--workload", "sleep", "db1", "0"], "--workload=sleep: expected general", 2),
     (["none", "0"], "none: ", 3),

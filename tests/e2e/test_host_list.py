@@ -2,19 +2,16 @@
 """strait list: real QEMU processes, told by their command lines, QMP and /proc, live and from a capture."""
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
 import socket
-import struct
 import subprocess
 import sys
-import time
 
 import pytest
 
-QEMU = "qemu-system-x86_64"
+from paused import QEMU, open_tap, qemu
 
 
 @pytest.fixture(autouse=True)
@@ -56,33 +53,6 @@ class Monitor:
     def close(self):
         self.file.close()
         self.socket.close()
-
-
-@contextlib.contextmanager
-def qemu(workdir, *arguments, qmp=True, pass_fds=()):
-    """A machine that does not run its vCPUs. Its monitor answers, so that all that it was told to open is open."""
-    path = os.path.join(workdir, "ready")
-    extra = os.path.join(workdir, "qmp")
-    command = [QEMU, "-S", "-accel", "tcg", "-display", "none", "-nodefaults", "-chardev",
-               f"socket,id=ready,path={path},server=on,wait=off", "-mon", "chardev=ready,mode=readline", *arguments]
-    if qmp:
-        command += ["-qmp", f"unix:{extra},server=on,wait=off"]
-    process = subprocess.Popen(command, cwd=workdir, stdin=subprocess.DEVNULL, pass_fds=pass_fds)
-    try:
-        deadline = time.monotonic() + 60
-        while True:
-            assert process.poll() is None, "qemu has ended"
-            assert time.monotonic() < deadline
-            with contextlib.suppress(OSError), socket.socket(socket.AF_UNIX) as monitor:
-                monitor.connect(path)
-                monitor.settimeout(60)
-                assert monitor.recv(1)
-                break
-            time.sleep(0.05)
-        yield process.pid, extra
-    finally:
-        process.kill()
-        process.wait()
 
 
 def images(workdir):
@@ -317,14 +287,6 @@ def test_where_memory_lies(build_dir, workdir):
         assert places == []
     else:
         assert 2 * size <= sum(place["bytes"] for place in places) < 4 * size
-
-
-def open_tap(name):
-    """A descriptor of a new tap device, which goes with it."""
-    fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-    # TUNSETIFF with IFF_TAP, IFF_NO_PI and IFF_VNET_HDR
-    fcntl.ioctl(fd, 0x400454ca, struct.pack("16sH14x", name.encode(), 0x0002 | 0x1000 | 0x4000))
-    return fd
 
 
 def test_a_tap_device_of_a_descriptor(build_dir, workdir):
