@@ -181,6 +181,24 @@ static void check_interrupts(struct audit *audit, const struct rule *rule)
 	}
 }
 
+/*
+ * A guest that is laid over several nodes on purpose, each vCPU kept to one of them, has the device near where it has
+ * vCPUs at the device's; one whose vCPUs wander has nothing near.
+ */
+static bool is_near(const struct audit *audit, int node)
+{
+	bool near = false;
+
+	for (unsigned i = 0; i < audit->guest->vcpu_count; i++) {
+		const int own = host_node_of(&audit->host->cpus, &audit->guest->vcpu[i].allowed);
+
+		if (own == HOST_UNKNOWN)
+			return false;
+		near |= own == node;
+	}
+	return near;
+}
+
 static void check_near(struct audit *audit, const struct rule *rule)
 {
 	const struct guest *guest = audit->guest;
@@ -196,7 +214,7 @@ static void check_near(struct audit *audit, const struct rule *rule)
 		if (!device || device->node < 0)
 			audit_unknown(audit, rule, address, 0, "the firmware does not say which node it is at");
 		else
-			rule_verdict(audit, rule, device->node == node, address,
+			rule_verdict(audit, rule, is_near(audit, device->node), address,
 				     tree_format(audit->host->tree, "node %d", device->node), "%s",
 				     node == HOST_UNKNOWN ? "its guest's vCPUs are on several nodes"
 							  : tree_format(audit->host->tree,
@@ -323,7 +341,8 @@ static const struct rule rules[] = {
 		.id = "guest.hostdev.near",
 		.title = "node of a passed-through device",
 		.contexts = CONTEXT_ALL,
-		.cases = {{CONTEXT_ALL, COMPARE_EQUAL, "the node of the guest's vCPUs", FINDING_WARN}},
+		.cases = {{CONTEXT_ALL, COMPARE_EQUAL, "the node of the guest's vCPUs, or one that some are pinned to",
+			   FINDING_WARN}},
 		.check = check_near,
 		.of_guest = true,
 		.reads = "/sys/bus/pci/devices/ADDRESS/numa_node; Cpus_allowed_list of the vCPU threads",
