@@ -96,6 +96,14 @@ static void check_tables(struct audit *audit, const struct rule *rule)
 	each_image(audit, rule, check_tables_of);
 }
 
+/* Those that copy on write, or ask another process (FUSE has a type for each: "fuse.sshfs") or machine. */
+static bool is_roundabout(const char *type)
+{
+	return !strncmp(type, "fuse", strlen("fuse")) ||
+	       rule_word_is(type,
+			    "btrfs|bcachefs|zfs|overlay|nfs|nfs4|cifs|smb3|9p|virtiofs|ceph|lustre|gpfs|beegfs|afs");
+}
+
 static void check_file_system_of(struct audit *audit, const struct rule *rule, const struct guest_disk *disk)
 {
 	const char *file = disk->image[0].file, *protocol = disk->image[0].protocol;
@@ -109,7 +117,7 @@ static void check_file_system_of(struct audit *audit, const struct rule *rule, c
 		audit_pass(audit, rule, rule_disk_name(disk), file);
 	else if (!mount || !mount->type)
 		audit_unknown(audit, rule, rule_disk_name(disk), 0, "what %s lies on is not known", file);
-	else if (rule_word_is(mount->type, "btrfs|zfs|overlay|nfs|nfs4|cifs|fuse|fuseblk|9p"))
+	else if (is_roundabout(mount->type))
 		audit_found(audit, rule, FINDING_WARN, rule_disk_name(disk),
 			    tree_format(audit->host->tree, "%s on %s", file, mount->type), "a block device",
 			    "it copies on write, or asks another process or machine");
