@@ -106,9 +106,9 @@ static const struct rule rules[] = {
 		       "lie on another node. It pays where guests are many and alike.",
 		.costs =
 			"Merged memory is needed again at once when pages are taken apart: look at MemAvailable first.",
-		.cure = "echo 2 >/sys/kernel/mm/ksm/run",
-		.lasting = "systemctl disable --now ksm ksmtuned; echo 'w /sys/kernel/mm/ksm/run - - - - 2' "
-			   ">/etc/tmpfiles.d/ksm.conf",
+		.cure = "echo 2 >/sys/kernel/mm/ksm/run (density: 1)",
+		.lasting = "systemctl mask --now ksm ksmtuned; echo 'w /sys/kernel/mm/ksm/run - - - - 2' "
+			   ">/etc/tmpfiles.d/ksm.conf, which booting applies (density: 1, without the mask)",
 		.source = "tuned, profiles realtime-virtual-host and cpu-partitioning; oVirt, high performance virtual "
 			  "machines",
 	},
