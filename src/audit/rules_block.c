@@ -95,8 +95,17 @@ static void judge_number(struct audit *audit, const struct rule *rule, const str
 
 static void check_depth_of(struct audit *audit, const struct rule *rule, const struct host_block *block)
 {
-	if (block->controller)
-		judge_number(audit, rule, block, "nr_requests", block->nr_requests);
+	const char *value = tree_format(audit->host->tree, "%lld", (long long)block->nr_requests);
+	const bool deep = rule_compare(audit_case(audit, rule), value) == 1;
+
+	if (!block->controller || block->nr_requests == HOST_UNKNOWN)
+		return;
+	if (!deep && block->queue_tags == HOST_UNKNOWN)
+		audit_unknown(audit, rule, block->name, 0,
+			      "it has %s; how many it could have, mq/0/nr_tags, cannot be read", value);
+	else
+		rule_verdict(audit, rule, deep || block->nr_requests >= block->queue_tags, block->name, value,
+			     "its queues hold %lld", (long long)block->queue_tags);
 }
 
 static void check_depth(struct audit *audit, const struct rule *rule)
@@ -239,14 +248,15 @@ static const struct rule rules[] = {
 		.id = "host.block.requests",
 		.title = "requests that an NVMe device may have waiting",
 		.contexts = CONTEXT_GENERAL | TUNED,
-		.cases = {{CONTEXT_ALL, COMPARE_AT_LEAST, "128", FINDING_WARN}},
+		.cases = {{CONTEXT_ALL, COMPARE_AT_LEAST, "127", FINDING_WARN}},
 		.check = check_depth,
-		.reads = "/sys/class/block/*/queue/nr_requests",
+		.reads = "/sys/class/block/*/{queue/nr_requests,mq/0/nr_tags}",
+		.wants = "at least 127, which a queue of 128 entries holds, or all that the device's queues hold",
 		.why = "Guests with several queues fill a short one; then they wait for a free request, which no "
 		       "statistic of the device shows.",
 		.costs = "A deeper queue is a longer wait where the device is the limit: look at p99.",
-		.cure = "echo 1023 >/sys/class/block/%s/queue/nr_requests",
-		.lasting = "A udev rule that sets ATTR{queue/nr_requests}.",
+		.cure = "cat /sys/class/block/%s/mq/0/nr_tags >/sys/class/block/%s/queue/nr_requests",
+		.lasting = "A udev rule that sets ATTR{queue/nr_requests} to as many; or none, as that is the default.",
 		.source = "Linux, Documentation/ABI/stable/sysfs-block",
 	},
 	{

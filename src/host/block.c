@@ -175,6 +175,7 @@ static void read_queue(struct tree *tree, struct host_block *block, const char *
 		{&block->physical_block, "queue/physical_block_size"},
 		{&block->minimum_io, "queue/minimum_io_size"},
 		{&block->optimal_io, "queue/optimal_io_size"},
+		{&block->queue_tags, "mq/0/nr_tags"},
 	};
 
 	for (size_t i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++)

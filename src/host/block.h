@@ -39,7 +39,9 @@ struct host_block {
 	const char *scheduler; /* the chosen one */
 	host_answer rotational;
 	int64_t nr_requests, rq_affinity, wbt_lat_us, nomerges, io_poll, logical_block, physical_block, minimum_io,
-		optimal_io, hardware_queues;
+		optimal_io;
+	int64_t hardware_queues; /* HOST_UNKNOWN as well where it has none and takes bios: most of dm, md, ... */
+	int64_t queue_tags;      /* the most that nr_requests can be without a scheduler, of each hardware queue */
 	/*
 	 * Whether its first byte lies where its queue's physical block (of a partition also the optimal I/O) begins.
 	 * The kernel works it out through all layers below, but for the partition's own start.

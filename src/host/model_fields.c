@@ -159,6 +159,7 @@ static const struct model_field host_block_fields[] = {
 	FIELD(host_block, minimum_io),
 	FIELD(host_block, optimal_io),
 	FIELD(host_block, hardware_queues),
+	FIELD(host_block, queue_tags),
 	FIELD(host_block, aligned),
 	FIELD(host_block, write_cache),
 	POINTER(host_block, nvme, host_nvme_health_fields),
