@@ -62,8 +62,8 @@ static void check_scheduler_of(struct audit *audit, const struct rule *rule, con
 	const char *first = good && strcmp(good, "mq-deadline|bfq") == 0 ? "mq-deadline" : "none";
 
 	if (!block->scheduler) {
-		/* Those that hand requests on as they come have none. */
-		if (!is_stacked(block))
+		/* What takes bios, without queues of its own, has none (since Linux 6.11 not even the file). */
+		if (block->hardware_queues != HOST_UNKNOWN)
 			audit_unknown(audit, rule, block->name, 0, "its queue/scheduler cannot be read");
 	} else if (!good || rule_word_is(block->scheduler, good)) {
 		audit_pass(audit, rule, block->name, block->scheduler);
