@@ -34,24 +34,13 @@ static void check_format(struct audit *audit, const struct rule *rule)
 	each_image(audit, rule, check_format_of);
 }
 
-/*
- * A command line need not name backing files: QEMU takes them from the header of the image, which also has its size of
- * clusters. Without that nobody has seen the end of the chain; libvirt tells all of it.
- */
-static bool may_go_on(const struct guest *guest, const struct guest_image *last)
-{
-	return guest->source == GUEST_OF_COMMAND_LINE && !last->cluster && last->format &&
-	       !strcmp(last->format, "qcow2");
-}
-
 static void check_chain_of(struct audit *audit, const struct rule *rule, const struct guest_disk *disk)
 {
 	const bool strict = audit_is_for(audit, CONTEXT_LATENCY | CONTEXT_THROUGHPUT | CONTEXT_REALTIME);
-
 	const struct guest_image *last = &disk->image[disk->image_count - 1];
 	const bool short_enough = disk->image_count <= (strict ? 1 : 2);
 
-	if (short_enough && may_go_on(audit->guest, last)) {
+	if (short_enough && !disk->whole) {
 		audit_unknown(audit, rule, rule_disk_name(disk), 0, "whether %s has a backing file cannot be read",
 			      last->file ? last->file : "its image");
 		return;
@@ -206,7 +195,7 @@ static const struct rule rules[] = {
 			  {CONTEXT_ALL, COMPARE_EQUAL, "one backing file at most", FINDING_WARN}},
 		.check = check_chain,
 		.of_guest = true,
-		.reads = "query-block, query-named-block-nodes; <backingStore>",
+		.reads = "query-block; <backingStore>; headers of images",
 		.why = "A read of what no overlay has asks each image in turn, with tables of each in memory, and a "
 		       "write copies a "
 		       "cluster up first. Snapshots that nobody deleted are the usual cause.",

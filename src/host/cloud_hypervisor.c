@@ -66,7 +66,7 @@ static void add_disk(struct tree *tree, const struct qemu_keys *keys, struct gue
 	disk->image[0].preallocated = HOST_UNKNOWN;
 	disk->image_count = 1;
 	qemu_name_file(tree, &disk->image[0], qemu_path(tree, guest->pid, path));
-	qemu_images_complete(tree, guest->pid, disk, false);
+	qemu_images_complete(tree, guest->pid, disk);
 }
 
 static void add_nic(struct tree *tree, const struct qemu_keys *keys, struct guest *guest)

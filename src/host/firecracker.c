@@ -75,7 +75,7 @@ static void add_disk(struct tree *tree, const json_t *drive, struct guest *guest
 	disk->image[0].format = "raw";
 	disk->image_count = 1;
 	qemu_name_file(tree, &disk->image[0], qemu_path(tree, guest->pid, path));
-	qemu_images_complete(tree, guest->pid, disk, true);
+	qemu_images_complete(tree, guest->pid, disk);
 }
 
 static void add_nic(struct tree *tree, const json_t *interface, struct guest *guest)

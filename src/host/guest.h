@@ -75,6 +75,7 @@ struct guest_disk {
 	host_answer read_only, cdrom;
 	struct guest_image *image; /* [0] is what the guest writes to, others are its backing files */
 	unsigned image_count;      /* 0: no medium, or vhost-user */
+	host_answer whole;         /* 1: nothing is behind the last image; 0: nobody has said so */
 	const char *vhost_socket;  /* vhost-user-blk: the chardev's path */
 	struct guest_throttle throttle;
 };

@@ -60,7 +60,7 @@ static void add(struct tree *tree, struct host_guests *guests, const struct gues
 static void follow_images(struct tree *tree, struct guest *guest)
 {
 	for (unsigned i = 0; i < guest->disk_count; i++)
-		qemu_images_complete(tree, HOST_UNKNOWN, &guest->disk[i], false);
+		qemu_images_complete(tree, HOST_UNKNOWN, &guest->disk[i]);
 }
 
 void host_guests_read(struct tree *tree, struct host_guests *guests)

@@ -78,6 +78,7 @@ static bool take_disk(struct guest *guest, const struct guest_disk *process)
 			continue;
 		model_fill(&guest->disk[i], process, model_guest_disk);
 		take_image(&guest->disk[i], process);
+		guest->disk[i].whole |= process->whole && process->image_count == guest->disk[i].image_count;
 		return true;
 	}
 	return false;

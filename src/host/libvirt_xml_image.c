@@ -88,7 +88,7 @@ static int64_t metadata_cache(const xmlNode *driver)
 
 void libvirt_xml_images(struct tree *tree, const xmlNode *node, struct guest_disk *disk)
 {
-	const xmlNode *at = xml_child(node, "source") ? node : NULL;
+	const xmlNode *at = xml_child(node, "source") ? node : NULL, *last = NULL;
 
 	for (; at && disk->image_count < LIBVIRT_XML_MOST; at = backing_of(at)) {
 		struct guest_image *image;
@@ -100,5 +100,7 @@ void libvirt_xml_images(struct tree *tree, const xmlNode *node, struct guest_dis
 		if (at == node)
 			image->cache_bytes = (uint64_t)metadata_cache(xml_child(at, "driver"));
 		take_source(tree, at, xml_get(tree, at, NULL, "type"), image);
+		last = at;
 	}
+	disk->whole = last && xml_child(last, "backingStore") && !backing_of(last);
 }

@@ -301,6 +301,7 @@ const struct model_field model_guest_disk[] = {
 	FIELD(guest_disk, read_only),
 	FIELD(guest_disk, cdrom),
 	LIST(guest_disk, image, image_count, guest_image, guest_image_fields),
+	FIELD(guest_disk, whole),
 	FIELD(guest_disk, vhost_socket),
 	PART(guest_disk, throttle, guest_throttle_fields),
 	{.name = NULL},

@@ -64,14 +64,14 @@ const char *qemu_chardev_path(struct tree *tree, const struct qemu_command *comm
 const char *qemu_qmp_socket(struct tree *tree, const struct qemu_command *command, int pid);
 
 /* What the first bytes of an image say: {"format", "cluster-size", "virtual-size", "backing", "backing-format"}; NULL:
- * no memory. */
+ * no memory. "backing" is null where it has one whose name cannot be read. */
 json_t *qemu_image_describe(const void *bytes, size_t length);
 
 /*
  * What the files of a disk's images say of themselves: their format where nobody said it, how much of each is there,
- * and, unless the chain is known as a whole, the backing files of the last one. Read is the header alone (document
+ * and, unless the disk's chain is whole, the backing files of the last one. Read is the header alone (document
  * image/PATH.json), in the file system that process pid sees.
  */
-void qemu_images_complete(struct tree *tree, int pid, struct guest_disk *disk, bool whole);
+void qemu_images_complete(struct tree *tree, int pid, struct guest_disk *disk);
 
 #endif

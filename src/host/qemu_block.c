@@ -366,7 +366,8 @@ static void read_node(struct walk *walk, struct node node)
 			break;
 	}
 	/* null: there is none, whatever the image says */
-	qemu_images_complete(walk->tree, walk->pid, walk->disk, backing && !*backing);
+	walk->disk->whole = backing && !*backing;
+	qemu_images_complete(walk->tree, walk->pid, walk->disk);
 }
 
 const char *qemu_cache_mode(host_answer direct, host_answer no_flush, bool write_back)

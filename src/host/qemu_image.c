@@ -60,6 +60,8 @@ static void describe_qcow2(json_t *json, const struct header *header)
 	json_object_set_new(json, "virtual-size", json_integer((json_int_t)get64(header, 24)));
 	if (bits >= 9 && bits <= 21)
 		json_object_set_new(json, "cluster-size", json_integer(1 << bits));
+	if (get64(header, 8))
+		json_object_set_new(json, "backing", json_null());
 	add_text(json, "backing", header, get64(header, 8), get32(header, 16));
 	/* extensions: kind, length, as many bytes, filled up to eight */
 	while (at + 8 <= header->length && get32(header, at)) {
@@ -172,6 +174,11 @@ static const char *text_of(struct tree *tree, const json_t *json, const char *na
 	return text ? tree_format(tree, "%s", text) : NULL;
 }
 
+static bool is_format(const char *format, const char *name)
+{
+	return format && strcmp(format, name) == 0;
+}
+
 /* What it says beside its backing file. */
 static void complete(struct tree *tree, const json_t *json, struct guest_image *image)
 {
@@ -182,7 +189,7 @@ static void complete(struct tree *tree, const json_t *json, struct guest_image *
 		image->format = text_of(tree, json, "format");
 	if (json_is_true(json_object_get(json, "device")) && strcmp(image->protocol, "file") == 0)
 		image->protocol = "host_device";
-	if (image->format && strcmp(image->format, "qcow2") == 0) {
+	if (is_format(image->format, "qcow2")) {
 		image->cluster = cluster > 0 ? (uint64_t)cluster : 0;
 		size = json_object_get(json, "virtual-size");
 	}
@@ -205,6 +212,7 @@ static void add_backing(struct tree *tree, const json_t *json, struct guest_disk
 	const char *name = text_of(tree, json, "backing"), *above = disk->image[disk->image_count - 1].file;
 	struct guest_image *image;
 
+	disk->whole = !json_object_get(json, "backing");
 	if (!name)
 		return;
 	disk->image = array_grow(tree, disk->image, disk->image_count, sizeof(*disk->image));
@@ -214,6 +222,21 @@ static void add_backing(struct tree *tree, const json_t *json, struct guest_disk
 	qemu_name_file(tree, image, name);
 	if (image->file == name && (strcmp(image->protocol, "file") == 0))
 		image->file = beside(tree, above, name);
+}
+
+/* What is behind the last image. A raw one has nothing, whatever the guest has written to where others have one. */
+static void follow(struct tree *tree, const json_t *json, struct guest_disk *disk)
+{
+	static const char *const formats[] = {"qcow2", "qcow", "qed", "vmdk", "parallels"};
+	const char *format = disk->image[disk->image_count - 1].format;
+	bool can = !format;
+
+	for (size_t i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+		can |= is_format(format, formats[i]);
+	if (!can)
+		disk->whole = 1;
+	else if (is_format(format, "qcow2") && is_format(json_string_value(json_object_get(json, "format")), "qcow2"))
+		add_backing(tree, json, disk);
 }
 
 static bool is_local(const struct guest_image *image)
@@ -228,11 +251,10 @@ static bool is_local(const struct guest_image *image)
  */
 static bool needs_header(const struct guest_image *image)
 {
-	return is_local(image) &&
-	       !(image->format && strcmp(image->format, "raw") == 0 && strcmp(image->protocol, "host_device") == 0);
+	return is_local(image) && !(is_format(image->format, "raw") && strcmp(image->protocol, "host_device") == 0);
 }
 
-void qemu_images_complete(struct tree *tree, int pid, struct guest_disk *disk, bool whole)
+void qemu_images_complete(struct tree *tree, int pid, struct guest_disk *disk)
 {
 	for (unsigned i = 0; i < disk->image_count && i < CHAIN_MAX; i++) {
 		struct guest_image *image = &disk->image[i];
@@ -240,10 +262,8 @@ void qemu_images_complete(struct tree *tree, int pid, struct guest_disk *disk, b
 
 		if (json)
 			complete(tree, json, image);
-		/* a raw one has none, whatever the guest has written to where another has its header */
-		if (json && !whole && i + 1 == disk->image_count && image->format &&
-		    strcmp(image->format, "qcow2") == 0)
-			add_backing(tree, json, disk);
+		if (!disk->whole && i + 1 == disk->image_count)
+			follow(tree, json, disk);
 		json_decref(json);
 	}
 }

@@ -107,6 +107,7 @@ static void take_images(struct tree *tree, const struct guest *guest, const json
 		return;
 	disk->image = images;
 	disk->image_count = count;
+	disk->whole = !json_is_object(json);
 }
 
 static int64_t limit_of(const json_t *inserted, const char *total, const char *reads, const char *writes)

@@ -350,7 +350,7 @@ static void headers_of_images(void **state)
 	memset(bytes + 8, 0xff, 12);
 	memset(bytes + 100, 0xff, 4);
 	json = qemu_image_describe(bytes, sizeof(bytes));
-	assert_null(json_object_get(json, "backing"));
+	assert_true(json_is_null(json_object_get(json, "backing")));
 	json_decref(json);
 	for (size_t length = 0; length < 120; length++)
 		json_decref(qemu_image_describe(bytes, length));

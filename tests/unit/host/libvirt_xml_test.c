@@ -68,6 +68,7 @@ static void test_running(void **state)
 	assert_int_equal(disk->image_count, 2);
 	assert_string_equal(disk->image[0].format, "qcow2");
 	assert_string_equal(disk->image[1].file, "/var/lib/libvirt/images/base.qcow2");
+	assert_int_equal(disk->whole, 1);
 	disk = &guest->disk[1];
 	assert_string_equal(disk->model, "scsi-hd");
 	assert_string_equal(disk->bus, "scsi");

@@ -318,9 +318,11 @@ static void chains(void **state)
 	assert_int_equal(image[1].cluster, 4096);
 	assert_string_equal(image[2].protocol, "nbd");
 	assert_string_equal(image[2].file, "nbd://h/base");
+	assert_int_equal(guest.disk[0].whole, 0); /* of unknown format, at another machine */
 	guest = read_guest("-blockdev driver=qcow2,node-name=n,file.driver=file,file.filename=/top.qcow2,backing= "
 			   "-device virtio-blk-pci,drive=n");
 	assert_int_equal(guest.disk[0].image_count, 1);
+	assert_int_equal(guest.disk[0].whole, 1);
 	guest = read_guest(
 		"-blockdev driver=raw,node-name=b,file.driver=file,file.filename=/b "
 		"-blockdev driver=qcow2,node-name=n,file.driver=file,file.filename=/x,backing=b,l2-cache-size=4M "
@@ -331,6 +333,9 @@ static void chains(void **state)
 	/* an image says nothing of a raw disk's contents, which are the guest's */
 	guest = read_guest("-drive file=/top.qcow2,format=raw,if=virtio");
 	assert_int_equal(guest.disk[0].image_count, 1);
+	assert_int_equal(guest.disk[0].whole, 1);
+	guest = read_guest("-drive file=/nowhere.qcow2,format=qcow2,if=virtio");
+	assert_int_equal(guest.disk[0].whole, 0);
 }
 
 static void rings_end(void **state)
