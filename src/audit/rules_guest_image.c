@@ -61,7 +61,6 @@ static void check_chain(struct audit *audit, const struct rule *rule)
 /* QEMU's defaults since 3.1: clusters of 64 KiB, whose tables for 256 GiB fit into 32 MiB. */
 #define DEFAULT_CLUSTER (64u << 10)
 #define DEFAULT_CACHE   (32u << 20)
-#define COVERED         (64ull << 30)
 
 static void check_tables_of(struct audit *audit, const struct rule *rule, const struct guest_disk *disk)
 {
@@ -73,11 +72,16 @@ static void check_tables_of(struct audit *audit, const struct rule *rule, const 
 
 	if (!image->format || strcmp(image->format, "qcow2"))
 		return;
-	rule_verdict(audit, rule, covered >= COVERED, rule_disk_name(disk),
-		     covered == UINT64_MAX
-			     ? "all of it"
-			     : tree_format(audit->host->tree, "%s of the disk", rule_size(audit, covered)),
-		     NULL);
+	if (!image->size && covered != UINT64_MAX)
+		audit_unknown(audit, rule, rule_disk_name(disk), 0, "it covers %s, and the size of %s cannot be read",
+			      rule_size(audit, covered), image->file ? image->file : "the image");
+	else
+		rule_verdict(audit, rule, covered >= image->size, rule_disk_name(disk),
+			     covered >= image->size
+				     ? "all of it"
+				     : tree_format(audit->host->tree, "%s of %s", rule_size(audit, covered),
+						   rule_size(audit, image->size)),
+			     NULL);
 }
 
 static void check_tables(struct audit *audit, const struct rule *rule)
@@ -208,14 +212,14 @@ static const struct rule rules[] = {
 		.id = "guest.image.tables",
 		.title = "what the cache of QCOW2's tables covers",
 		.contexts = CONTEXT_ALL,
-		.cases = {{CONTEXT_ALL, COMPARE_EQUAL, "64 GiB or more, or the disk's size where that is less",
-			   FINDING_NOTE}},
+		.cases = {{CONTEXT_ALL, COMPARE_EQUAL, "all of the disk", FINDING_NOTE}},
 		.check = check_tables,
 		.of_guest = true,
-		.reads = "the guest's definition: l2-cache-size, and the image's size of clusters",
+		.reads = "the guest's definition: l2-cache-size (32 MiB where it is not said); query-block or the "
+			 "image's header: sizes of the disk and of its clusters",
 		.why = "A request whose table is not in the cache reads the table first: two I/Os for one.",
 		.costs = "An eighth of a byte of memory for each KiB of disk with 64 KiB clusters: 1 MiB for 8 GiB.",
-		.cure = "Chosen at start: l2-cache-size=.",
+		.cure = "Chosen at start: l2-cache-size=, of which QEMU takes no more than the disk needs.",
 		.lasting = "libvirt: <driver><metadata_cache><max_size>.",
 		.source = "QEMU, docs/qcow2-cache.txt",
 	},

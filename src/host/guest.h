@@ -52,6 +52,7 @@ struct guest_image {
 	const char *protocol; /* file, host_device, nbd, rbd, ...; */
 	const char *file;     /* path, or URL */
 	host_answer preallocated;
+	uint64_t size;                 /* bytes that the guest sees; 0: unknown */
 	uint64_t cluster, cache_bytes; /* qcow2: size of a cluster, l2-cache-size; 0: default */
 };
 

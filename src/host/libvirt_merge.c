@@ -61,6 +61,8 @@ static void take_image(struct guest_disk *disk, const struct guest_disk *process
 			return;
 		if (image->preallocated == HOST_UNKNOWN)
 			image->preallocated = process->image[i].preallocated;
+		if (!image->size)
+			image->size = process->image[i].size;
 		if (!image->cluster)
 			image->cluster = process->image[i].cluster;
 		if (!image->cache_bytes)

@@ -269,13 +269,10 @@ static const struct model_field guest_memory_fields[] = {
 };
 
 static const struct model_field guest_image_fields[] = {
-	FIELD(guest_image, format),
-	FIELD(guest_image, protocol),
-	FIELD(guest_image, file),
-	FIELD(guest_image, preallocated),
-	FIELD(guest_image, cluster),
-	FIELD(guest_image, cache_bytes),
-	{.name = NULL},
+	FIELD(guest_image, format),      FIELD(guest_image, protocol),
+	FIELD(guest_image, file),        FIELD(guest_image, preallocated),
+	FIELD(guest_image, size),        FIELD(guest_image, cluster),
+	FIELD(guest_image, cache_bytes), {.name = NULL},
 };
 
 static const struct model_field guest_throttle_fields[] = {

@@ -193,6 +193,8 @@ static void complete(struct tree *tree, const json_t *json, struct guest_image *
 		image->cluster = cluster > 0 ? (uint64_t)cluster : 0;
 		size = json_object_get(json, "virtual-size");
 	}
+	if (json_integer_value(size) > 0 && (is_format(image->format, "qcow2") || is_format(image->format, "raw")))
+		image->size = (uint64_t)json_integer_value(size);
 	if (json_is_integer(size) && json_is_integer(allocated))
 		image->preallocated = json_integer_value(allocated) >= json_integer_value(size);
 }

@@ -86,6 +86,8 @@ static void take_image(struct tree *tree, const struct guest *guest, const json_
 	}
 	if (size != HOST_UNKNOWN && actual != HOST_UNKNOWN && equal(image->protocol, "file"))
 		image->preallocated = actual >= size;
+	if (size > 0)
+		image->size = (uint64_t)size;
 	if (cluster > 0 && equal(image->format, "qcow2"))
 		image->cluster = (uint64_t)cluster;
 }

@@ -150,7 +150,7 @@ def test_a_guest_with_qmp(build_dir, workdir):
     assert (sda["id"], sda["bus"], sda["controller"], sda["queues"], sda["cache"]) == \
         ("sda", "scsi", "scsi0", 3, "writeback")
     assert sda["image"] == [{"format": "raw", "protocol": "file", "file": os.path.join(workdir, "raw.img"),
-                             "preallocated": True, "cluster": 0, "cache-bytes": 0}]
+                             "preallocated": True, "size": 1 << 20, "cluster": 0, "cache-bytes": 0}]
     assert guest["nic"][0]["mac"] == "52:54:00:12:34:56" and guest["nic"][0]["model"] == "virtio-net"
 
 

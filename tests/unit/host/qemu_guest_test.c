@@ -316,6 +316,7 @@ static void chains(void **state)
 	assert_int_equal(image[0].preallocated, 0);
 	assert_string_equal(image[1].file, "/middle.qcow2");
 	assert_int_equal(image[1].cluster, 4096);
+	assert_int_equal(image[1].size, 100);
 	assert_string_equal(image[2].protocol, "nbd");
 	assert_string_equal(image[2].file, "nbd://h/base");
 	assert_int_equal(guest.disk[0].whole, 0); /* of unknown format, at another machine */
