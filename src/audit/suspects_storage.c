@@ -158,6 +158,17 @@ static void look_at_straitd(struct suspicion *suspicion)
 		suspect_unknown(suspicion, "none of its disks is served by a straitd that answers");
 }
 
+static double below_ns(const struct observed_guest_disk *disk)
+{
+	return disk->below ? series_mean(&disk->below->await_ns) : NAN;
+}
+
+/* Not where the device had no requests, or is not known. */
+static bool is_mostly_below(const struct observed_guest_disk *disk)
+{
+	return below_ns(disk) >= series_mean(&disk->await_ns) / 2;
+}
+
 /*
  * How slow the guest's requests are is what it suffers, not why. What is left when the device's part is taken off is
  * QEMU's: image formats, limits, and threads that do not run.
@@ -170,7 +181,7 @@ static void look_at_requests(struct suspicion *suspicion)
 	for (unsigned i = 0; i < seen->guest->disk_count; i++) {
 		const struct observed_guest_disk *disk = &seen->guest_disk[i];
 		const double all = series_mean(&disk->await_ns);
-		const double below = disk->below ? series_mean(&disk->below->await_ns) : NAN;
+		const double below = below_ns(disk);
 		const char *text;
 
 		if (!disk->ios.count)
@@ -187,9 +198,9 @@ static void look_at_requests(struct suspicion *suspicion)
 			continue;
 		}
 		suspect_found(suspicion, suspect_weight(all / SLOW_NS, 1, SLOWEST, 42, 58), "%s%s", text,
-			      isnan(below)      ? ""
-			      : below < all / 2 ? ": most of it is spent in QEMU"
-						: ": most of it is the device's");
+			      isnan(below)            ? ""
+			      : is_mostly_below(disk) ? ": most of it is the device's"
+						      : ": most of it is spent in QEMU");
 		suspect_next(suspicion, "strait map %s %s", suspect_guest(suspicion), rule_disk_name(disk->disk));
 	}
 	if (counted)
@@ -198,20 +209,34 @@ static void look_at_requests(struct suspicion *suspicion)
 		suspect_unknown(suspicion, "QEMU could not be asked for its statistics (QMP, query-blockstats)");
 }
 
-/* At its limit by QEMU's count, a disk is slow for no other reason. */
+/*
+ * At its limit by QEMU's count, a disk is slow for no other reason. One that asks in bursts stays below it on average:
+ * what tells then is that its requests wait above the device.
+ */
+static bool is_held_back(const struct observed_guest_disk *disk, double share)
+{
+	return share >= 0.9 || (share >= 0.4 && series_mean(&disk->await_ns) >= SLOW_NS && !is_mostly_below(disk));
+}
+
+static double share_of(double value, int64_t limit)
+{
+	return limit > 0 ? value / (double)limit : 0;
+}
+
 static void tell_throttle(struct suspicion *suspicion, const struct observed_guest_disk *disk)
 {
 	const struct guest_throttle *limit = &disk->disk->throttle;
 	const double ios = series_mean(&disk->ios);
 	const double bytes = series_mean(&disk->bytes);
-	const bool by_ios = limit->iops > 0 && ios >= 0.9 * (double)limit->iops;
-	const bool by_bytes = limit->bps > 0 && bytes >= 0.9 * (double)limit->bps;
+	const bool by_ios = is_held_back(disk, share_of(ios, limit->iops));
+	const bool by_bytes = is_held_back(disk, share_of(bytes, limit->bps));
 	struct tree *tree = suspicion->diagnosis->host->tree;
 
 	suspect_found(suspicion, by_ios || by_bytes ? 88 : 35,
 		      "%s is limited to %lld I/Os and %lld bytes a second (0: no limit)%s", rule_disk_name(disk->disk),
 		      (long long)limit->iops, (long long)limit->bps,
-		      by_ios     ? tree_format(tree, ", and did %.0f I/Os a second", ios)
+		      by_ios     ? tree_format(tree, ", and did %.1f I/Os a second of %s each", ios,
+					       suspect_ns(suspicion, series_mean(&disk->await_ns)))
 		      : by_bytes ? tree_format(tree, ", and moved %.0f bytes a second", bytes)
 				 : "");
 	suspect_next(suspicion, "virsh blkdeviotune %s %s, or query-block of QMP", suspect_guest(suspicion),

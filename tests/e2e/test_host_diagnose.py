@@ -68,7 +68,8 @@ CAUSES = {
     "slow by QEMU's count": ({**MONITOR, **blockstats("vda", 500, 20)}, "storage.requests",
                              "vda: 500 requests a second of 20.0 ms each by QEMU's count, the device below took 200 us: most of "
                              "it is spent in QEMU"),
-    "throttled": ({**THROTTLED, **blockstats("vdc", 495, 100)}, "storage.limits", "and did 495 I/Os a second"),
+    "throttled": ({**THROTTLED, **blockstats("vdc", 495, 100)}, "storage.limits", "and did 495.0 I/Os a second of 100 ms each"),
+    "throttled in bursts": ({**THROTTLED, **blockstats("vdc", 250, 100)}, "storage.limits", "and did 250.0 I/Os a second"),
     "throttled by size": ({"/proc/1000/cmdline": {"replace": {**MONITOR["/proc/1000/cmdline"]["replace"], "-netdev": SLOWED}},
                            **blockstats("vdc", 49, 100)}, "storage.limits", "and moved 49000000 bytes a second"),
     "swapping": ({SECOND + "/proc/vmstat": "pswpin 4100\npswpout 1100\npgsteal_direct 100"}, "memory.reclaim",
