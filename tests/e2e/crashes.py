@@ -7,6 +7,7 @@ import random
 import subprocess
 import time
 
+from daemon import listening, wait_for
 from frontend import Result
 
 # How a crash is survived by each of the runs: rings, modes, numbers of queues and depths differ.
@@ -77,8 +78,7 @@ def to_other_workers(crasher):
 def survive(bench, crasher, how, kills, loads, seconds):
     """Kill at least that often, in as many rounds of so many seconds as it takes; the results of all runs."""
     results = []
-    for disk in crasher.disks:
-        wait_for_socket(disk["socket"])
+    wait_for(lambda: all(listening(disk["socket"]) for disk in crasher.disks), "straitd to listen")
     while crasher.kills < kills:
         runs = [bench.start(disk["socket"], "--rw", "randrw", "--verify", "--time", f"{seconds}s", "--warm-up",
                             f"{WARM_UP}s", "--survive", "60s", "--timeout", "60s", *load)
@@ -95,11 +95,6 @@ def survive(bench, crasher, how, kills, loads, seconds):
                 how(crasher)
         results += [bench.finish(run, timeout=180) for run in runs]
     return results
-
-
-def wait_for_socket(path):
-    while not os.path.exists(path):
-        time.sleep(0.01)
 
 
 def wait_for_load(runs, image):

@@ -48,8 +48,7 @@ class Service:
         self.config = self.configure(disks, **keys)
         self.first = Straitd(program, "--config", self.config, directory=workdir, environment=environment)
         self.pid, self.pauses = self.first.pid, []
-        self.first.serves(*(d["socket"] for d in disks))
-        wait_for(lambda: os.path.exists(self.socket), "the upgrade socket")
+        self.first.serves(*(d["socket"] for d in disks), self.socket)
 
     def configure(self, disks, **keys):
         return write_config(self.workdir, disks, **{"upgrade-socket": self.socket, **keys})
