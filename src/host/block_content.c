@@ -101,10 +101,10 @@ const char *host_block_content(struct tree *tree, const struct host_block *block
 	ssize_t length;
 	json_t *object;
 
-	/* A read of storage that hangs would never come back. */
 	if (content || looked)
 		return content;
-	length = tree_ask(tree, &text, ask_blkid, (void *)block->name, "blkid/%s.json", block->name);
+	/* A read of storage that hangs never comes back. */
+	length = tree_ask_patiently(tree, &text, ask_blkid, (void *)block->name, "blkid/%s.json", block->name);
 	object = document_object(text, length);
 	content = document_string(tree, object, "type");
 	json_decref(object);

@@ -4,26 +4,18 @@
 #include <errno.h>
 
 #ifdef HAVE_LIBVIRT
-#include <fcntl.h>
-#include <poll.h>
-#include <signal.h>
 #include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <libvirt/libvirt.h>
 #include <libvirt/virterror.h>
 
+#include "host/document.h"
 #include "host/libvirt_strip.h"
-
-#define PATIENCE_MS 5000
-#define ANSWER_MAX  (64u << 20)
+#include "host/patience.h"
 
 static const char *state_name(int state)
 {
@@ -139,95 +131,41 @@ static void ignore(void *context, virError *error)
 	(void)error;
 }
 
-/* In a process of its own: a daemon that hangs takes its callers with it, and the library knows no time limit. */
-static void gather_into(int fd, const char *const uri[2], unsigned count)
-{
-	json_t *all = json_pack("{s:[]}", "domains");
-	int ret;
+struct asking {
+	const char *uri[2];
+	unsigned count;
+};
 
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
+static ssize_t provide(void *context, char **text)
+{
+	const struct asking *asking = context;
+	json_t *all = json_pack("{s:[]}", "domains");
+
 	/* To look must not start a daemon. */
 	setenv("LIBVIRT_AUTOSTART", "0", 1);
 	virSetErrorFunc(NULL, ignore);
-	for (unsigned i = 0; i < count; i++)
-		ask(uri[i], all);
-	ret = json_dumpfd(all, fd, JSON_COMPACT);
-	_exit(ret == 0 ? 0 : 1);
+	for (unsigned i = 0; i < asking->count; i++)
+		ask(asking->uri[i], all);
+	return document_text(all, text);
 }
 
-static int64_t now_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * INT64_C(1000) + now.tv_nsec / 1000000;
-}
-
-/* All that comes until the other end is closed: 0, with *text, or an error. */
-static int receive(int fd, char **text, size_t *length)
-{
-	const int64_t deadline = now_ms() + PATIENCE_MS;
-	size_t room = 0;
-
-	for (;;) {
-		struct pollfd ready = {.fd = fd, .events = POLLIN};
-		const int64_t left = deadline - now_ms();
-		ssize_t got;
-
-		if (left <= 0 || (poll(&ready, 1, (int)left) == 0))
-			return -ETIMEDOUT;
-		if (*length == room) {
-			char *more = realloc(*text, room = room ? room * 2 : 65536);
-
-			if (!more)
-				return -ENOMEM;
-			*text = more;
-		}
-		got = read(fd, *text + *length, room - *length);
-		if (got == 0)
-			return 0;
-		if (got < 0 && errno != EINTR)
-			return -errno;
-		*length += got > 0 ? (size_t)got : 0;
-		if (*length > ANSWER_MAX)
-			return -E2BIG;
-	}
-}
-
-static int gather(const char *const uri[2], unsigned count, json_t **all)
-{
-	char *text = NULL;
-	size_t length = 0;
-	int fds[2], ret;
-	pid_t child;
-
-	if (pipe2(fds, O_CLOEXEC) < 0)
-		return -errno;
-	child = fork();
-	if (child == 0)
-		gather_into(fds[1], uri, count);
-	ret = child < 0 ? -errno : 0;
-	close(fds[1]);
-	if (ret == 0)
-		ret = receive(fds[0], &text, &length);
-	close(fds[0]);
-	if (child > 0) {
-		kill(child, SIGKILL);
-		while (waitpid(child, NULL, 0) < 0 && errno == EINTR)
-			;
-	}
-	*all = ret == 0 ? json_loadb(text, length, 0, NULL) : NULL;
-	free(text);
-	return ret < 0 ? ret : *all ? 0 : -EPROTO;
-}
-
+/* A daemon that hangs takes its callers with it, and the library knows no time limit. */
 int libvirt_gather(json_t **all)
 {
-	const char *uri[2] = {NULL};
-	const unsigned count = uris(uri);
+	struct asking asking = {.count = 0};
+	char *text = NULL;
+	ssize_t length;
 
 	*all = NULL;
-	return count ? gather(uri, count, all) : -ENOENT;
+	asking.count = uris(asking.uri);
+	if (!asking.count)
+		return -ENOENT;
+	length = patience_ask(provide, &asking, &text);
+	if (length < 0)
+		return (int)length;
+	*all = json_loadb(text, (size_t)length, 0, NULL);
+	free(text);
+	return *all ? 0 : -EPROTO;
 }
 #else
 int libvirt_gather(json_t **all)

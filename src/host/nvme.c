@@ -4,6 +4,7 @@
 
 #include "host/block.h"
 #include "host/document.h"
+#include "host/patience.h"
 #include "host/tree.h"
 
 #ifdef HAVE_LIBNVME
@@ -69,6 +70,8 @@ static const char *why(struct tree *tree, const char *controller, int error)
 		return "its SMART log was not captured";
 	if (error == -EACCES || error == -EPERM)
 		return tree_format(tree, "/dev/%s can be asked by root alone", controller);
+	if (error == -ETIMEDOUT)
+		return tree_format(tree, "/dev/%s did not answer within %d s", controller, PATIENCE_MS / 1000);
 	return tree_format(tree, "/dev/%s: %s", controller, strerror(-error));
 }
 
@@ -81,7 +84,12 @@ void host_nvme_health_read(struct tree *tree, struct host_block *block)
 
 	if (!block->controller)
 		return;
-	length = tree_ask(tree, &text, ask_smart, (void *)block->controller, "nvme/%s.json", block->controller);
+	/*
+	 * A time limit of the command itself (timeout_ms) would be worse than none: the kernel resets a controller
+	 * that does not keep it, with all that is under way there.
+	 */
+	length = tree_ask_patiently(tree, &text, ask_smart, (void *)block->controller, "nvme/%s.json",
+				    block->controller);
 	object = document_object(text, length);
 	if (!object) {
 		block->nvme_unreadable = length < 0 ? why(tree, block->controller, (int)length)

@@ -154,9 +154,10 @@ void qemu_config_read(struct tree *tree, int pid, struct qemu_command *command, 
 	struct config_file file = {.pid = pid, .path = qemu_path(tree, pid, path)};
 	const unsigned number = command->configs++;
 	const char *text;
-	const ssize_t length = number < CONFIGS_MAX && *file.path == '/'
-				       ? tree_ask(tree, &text, provide, &file, "readconfig/%d/%u.json", pid, number)
-				       : -EINVAL;
+	const ssize_t length =
+		number < CONFIGS_MAX && *file.path == '/'
+			? tree_ask_patiently(tree, &text, provide, &file, "readconfig/%d/%u.json", pid, number)
+			: -EINVAL;
 	json_t *object = length < 0 ? NULL : document_object(text, length);
 	const json_t *group;
 	size_t i;

@@ -161,9 +161,9 @@ static json_t *ask(struct tree *tree, int pid, const char *path)
 	const char *text;
 	ssize_t length;
 
-	if (!is_plain(path))
+	if (!is_plain(path) || tree_hangs(tree, "%s", path))
 		return NULL;
-	length = tree_ask(tree, &text, provide, &file, "image%s.json", path);
+	length = tree_ask_patiently(tree, &text, provide, &file, "image%s.json", path);
 	return length < 0 ? NULL : json_loadb(text, (size_t)length, 0, NULL);
 }
 

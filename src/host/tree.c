@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "host/patience.h"
 #include "host/tree_parts.h"
 
 #define DOCUMENTS "/.strait/"
@@ -216,6 +217,18 @@ const char *tree_next_line(const char *line)
 	return end && end[1] ? end + 1 : NULL;
 }
 
+bool tree_hangs(struct tree *tree, const char *format, ...)
+{
+	char path[PATH_MAX];
+	struct node *node;
+	int ret;
+
+	ret = FORMAT_PATH(path, "", format);
+	if (ret == 0)
+		ret = node_walk(tree, path, true, &node);
+	return ret == -ETIMEDOUT && note(tree, node, ret);
+}
+
 const char *tree_resolve(struct tree *tree, const char *format, ...)
 {
 	char path[PATH_MAX];
@@ -288,6 +301,30 @@ ssize_t tree_ask(struct tree *tree, const char **text, tree_provide *provide, vo
 	*text = NULL;
 	ret = FORMAT_PATH(path, DOCUMENTS, name);
 	return ret < 0 ? ret : ask(tree, path, text, provide, context);
+}
+
+struct patient {
+	tree_provide *provide;
+	void *context;
+};
+
+static ssize_t provide_patiently(void *context, char **text)
+{
+	const struct patient *patient = context;
+
+	return patience_ask(patient->provide, patient->context, text);
+}
+
+ssize_t tree_ask_patiently(struct tree *tree, const char **text, tree_provide *provide, void *context, const char *name,
+			   ...)
+{
+	struct patient patient = {provide, context};
+	char path[PATH_MAX];
+	int ret;
+
+	*text = NULL;
+	ret = FORMAT_PATH(path, DOCUMENTS, name);
+	return ret < 0 ? ret : ask(tree, path, text, provide_patiently, &patient);
 }
 
 static int sample_path(const struct tree *tree, char path[PATH_MAX], const char *prefix, const char *format,

@@ -20,7 +20,8 @@
  * Paths are absolute and without "." and ".."; symbolic links are followed inside the
  * tree and never lead out of it. Text returned is the tree's, ends with a NUL that does not count, and may hold
  * others. Errors are negative errno: -ENOENT where there is no such file, -EACCES and -EPERM where it may not be
- * read, -E2BIG where it is larger than TREE_FILE_MAX, -EIO... One thread.
+ * read, -E2BIG where it is larger than TREE_FILE_MAX, -ETIMEDOUT where its file system does not answer, -EIO... One
+ * thread.
  */
 /* /proc/interrupts of the largest machines is 10 MiB. */
 #define TREE_FILE_MAX (16u << 20)
@@ -55,6 +56,9 @@ ssize_t tree_listf(struct tree *tree, const char *const **names, const char *for
 
 bool tree_exists(struct tree *tree, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
+/* Whether it lies on a file system that did not answer, which is then among what could not be read. */
+bool tree_hangs(struct tree *tree, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Where a path leads when all links are followed; NULL where it leads nowhere. */
 const char *tree_resolve(struct tree *tree, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
@@ -70,6 +74,10 @@ const char *tree_link(struct tree *tree, const char *format, ...) __attribute__(
 typedef ssize_t tree_provide(void *context, char **text);
 ssize_t tree_ask(struct tree *tree, const char **text, tree_provide *provide, void *context, const char *name, ...)
 	__attribute__((format(printf, 5, 6)));
+
+/* The same of what may hang: provide() has PATIENCE_MS, in a child process (host/patience.h). */
+ssize_t tree_ask_patiently(struct tree *tree, const char **text, tree_provide *provide, void *context, const char *name,
+			   ...) __attribute__((format(printf, 5, 6)));
 
 /*
  * Samples: what changes all the time is read again. The first one is that in which

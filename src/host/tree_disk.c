@@ -21,15 +21,16 @@
  */
 static int disk_open(struct tree *tree, const struct node *node, int flags)
 {
-	const char *path = node_path(tree, node) + 1;
+	const char *path = node_path(tree, node);
 	struct open_how how = {
 		.flags = (uint64_t)(flags | O_CLOEXEC | O_NOFOLLOW),
 		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
 	};
 	int fd;
 
-	if (!*path)
-		path = ".";
+	if (disk_hangs(tree, path))
+		return -ETIMEDOUT;
+	path = path[1] ? path + 1 : ".";
 	fd = (int)syscall(SYS_openat2, tree->root_fd, path, &how, sizeof(how));
 	/* Before Linux 5.6, and where a container has no such call. */
 	if (fd < 0 && errno == ENOSYS)

@@ -39,6 +39,7 @@ struct node {
 
 struct chunk;
 struct closing;
+struct tree_mount;
 
 struct tree {
 	bool live;
@@ -55,6 +56,8 @@ struct tree {
 	unsigned sample_count, sample;
 	size_t bytes;                      /* of text that was read, live */
 	size_t sample_nodes, sample_bytes; /* when the sample began: node_count, bytes */
+	struct tree_mount *mounts;         /* live, once one was looked for */
+	size_t mount_count;
 };
 
 /* An empty tree. */
@@ -91,6 +94,9 @@ void node_keep(struct node *node, enum node_kind kind, const char *text, size_t 
 void disk_find_out(struct tree *tree, struct node *node);
 ssize_t disk_read_file(struct tree *tree, struct node *node);
 int disk_read_names(struct tree *tree, struct node *node);
+
+/* Live: whether a path without links is on a file system that does not answer. Each is asked once (tree_mounts.c). */
+bool disk_hangs(struct tree *tree, const char *path);
 
 /* Read /.strait/manifest.json, where there is one (tree_manifest.c). */
 #define TREE_MANIFEST "/.strait/manifest.json"

@@ -169,6 +169,24 @@ static void health_is_read_or_said_to_be_unknown(void **state)
 	assert_null(find("sda")->nvme_unreadable);
 }
 
+static void controller_that_did_not_answer(void **state)
+{
+	struct host_blocks all;
+	struct made made;
+
+	(void)state;
+	made_begin(&made);
+	made_file(&made, "/sys/devices/pci0000:00/0000:00:01.0/nvme/nvme0/nvme0n1/size", "8\n");
+	made_link(&made, "/sys/class/block/nvme0n1", "../../devices/pci0000:00/0000:00:01.0/nvme/nvme0/nvme0n1");
+	made_file(&made, "/.strait/manifest.json",
+		  "{\"version\":1,\"errors\":{\"/.strait/nvme/nvme0.json\":\"ETIMEDOUT\"}}");
+	made_open(&made);
+	host_blocks_read(made.tree, &all);
+	assert_int_equal(all.count, 1);
+	assert_string_equal(all.block[0].nvme_unreadable, "/dev/nvme0 did not answer within 5 s");
+	made_close(&made);
+}
+
 static void mounts_are_of_that_machine(void **state)
 {
 	const struct host_mount *root = host_mount_of(&blocks, "/etc/passwd");
@@ -316,6 +334,7 @@ int main(void)
 		cmocka_unit_test(queues_of_partitions_are_their_disks),
 		cmocka_unit_test(alignment_goes_through_the_stack),
 		cmocka_unit_test(health_is_read_or_said_to_be_unknown),
+		cmocka_unit_test(controller_that_did_not_answer),
 		cmocka_unit_test(mounts_are_of_that_machine),
 		cmocka_unit_test(path_lies_on_the_mount_that_is_seen),
 		cmocka_unit_test(ring_of_mounts_ends),
