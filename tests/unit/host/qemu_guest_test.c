@@ -38,7 +38,6 @@ static int set_up(void **state)
 		"{\"group\":\"device\",\"keys\":{\"driver\":\"virtio-blk-pci\",\"drive\":\"d0\",\"id\":\"vda\"}},"
 		"{\"group\":\"device\",\"keys\":{\"driver\":7,\"drive\":[],\"id\":null}},{\"group\":\"device\"},"
 		"{\"group\":\"spice\",\"keys\":{\"id\":\"x\"}},{\"group\":{}},7,null,[]]}");
-	made_file(&made, "/.strait/readconfig/7/1.json", "{\"groups\":{\"group\":\"device\"}}");
 	made_link(&made, "/proc/7/fd/9", "/a");
 	made_open(&made);
 	return 0;
@@ -476,59 +475,6 @@ static void vcpus_that_were_plugged_in(void **state)
 	assert_int_equal(guest.vcpu[2].index, 2);
 }
 
-static const struct {
-	const char *text, *json;
-} configs[] = {
-	{"", "{\"groups\":[]}"},
-	{"# remark\n\n[machine]\n  type = \"q35\"\n accel = \"kvm\"\n",
-	 "{\"groups\":[{\"group\":\"machine\",\"keys\":{\"type\":\"q35\",\"accel\":\"kvm\"}}]}"},
-	{"[device \"vda\"]\n driver = \"virtio-blk-pci\"\n drive = \"a\"\n drive = \"b\"",
-	 "{\"groups\":[{\"group\":\"device\",\"keys\":{\"id\":\"vda\",\"driver\":\"virtio-blk-pci\",\"drive\":\"b\"}}]"
-	 "}"},
-	{"[global]\n empty = \"\"\n", "{\"groups\":[{\"group\":\"global\",\"keys\":{\"empty\":\"\"}}]}"},
-	/* Somebody else's file: nothing of it is kept. */
-	{"[client]\n user = \"root\"\n[mysql]\n password = \"x\"\n", "{\"groups\":[]}"},
-	{"root:$6$x:19000:0:99999:7:::\n", NULL},
-	{"driver = \"virtio-blk-pci\"\n", NULL},
-	{"[device\n \n", NULL},
-};
-
-static void configs_are_read_as_qemu_does(void **state)
-{
-	char large[2048];
-
-	(void)state;
-	for (size_t i = 0; i < sizeof(configs) / sizeof(configs[0]); i++) {
-		json_t *read = qemu_config_describe(configs[i].text, strlen(configs[i].text));
-		char *text = read ? json_dumps(read, JSON_COMPACT) : NULL;
-
-		if (configs[i].json)
-			assert_string_equal(text, configs[i].json);
-		else
-			assert_null(read);
-		free(text);
-		json_decref(read);
-	}
-	memset(large, '#', sizeof(large));
-	assert_null(qemu_config_describe(large, sizeof(large)));
-}
-
-/* One that nobody could read, and more than anybody has. */
-static void configs_that_are_not_known(void **state)
-{
-	const char *many = "";
-
-	(void)state;
-	assert_null(read_guest("-readconfig /a").unreadable);
-	assert_null(read_guest("-readconfig /a -readconfig /b").unreadable);
-	assert_string_equal(read_guest("-readconfig /a -readconfig /b -readconfig /c").unreadable,
-			    "what its -readconfig /c adds is not known");
-	for (unsigned i = 0; i < 1000; i++)
-		many = tree_format(made.tree, "%s -readconfig /a", many);
-	assert_non_null(read_guest(many + 1).unreadable);
-	assert_null(read_guest("-readconfig /a -readconfig /b -readconfig /c -qmp unix:/q,server=on").unreadable);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -545,8 +491,6 @@ int main(void)
 		cmocka_unit_test(raw_devices_are_not_read),
 		cmocka_unit_test(vcpus_that_were_plugged_in),
 		cmocka_unit_test(of_a_manager),
-		cmocka_unit_test(configs_are_read_as_qemu_does),
-		cmocka_unit_test(configs_that_are_not_known),
 	};
 
 	return cmocka_run_group_tests(tests, set_up, tear_down);
