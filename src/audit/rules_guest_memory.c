@@ -173,20 +173,45 @@ static void check_merge(struct audit *audit, const struct rule *rule)
 			     NULL);
 }
 
+/*
+ * The one node that their cpuset leaves to those who touch the memory first, which are vCPUs and QEMU's main thread;
+ * HOST_UNKNOWN: there is none.
+ */
+static int cpuset_node(const struct guest *guest)
+{
+	const struct cpu_list *first = guest->vcpu_count ? &guest->vcpu[0].nodes : NULL;
+
+	if (!first || first->count != 1)
+		return HOST_UNKNOWN;
+	for (unsigned i = 1; i < guest->vcpu_count; i++) {
+		if (!cpu_list_equal(&guest->vcpu[i].nodes, first))
+			return HOST_UNKNOWN;
+	}
+	for (unsigned i = 0; i < guest->other_count; i++) {
+		if (guest->other[i].tid == guest->pid && !cpu_list_equal(&guest->other[i].nodes, first))
+			return HOST_UNKNOWN;
+	}
+	return (int)first->cpu[0];
+}
+
 /* Whether a backend is kept to the node that its vCPUs are on. */
 static void check_bound_of(struct audit *audit, const struct rule *rule, const struct guest_memory_backend *backend)
 {
 	const int node = rule_vcpu_node(audit, &backend->guest_cpus);
 	struct tree *tree = audit->host->tree;
 	const char *nodes = cpu_list_format(tree, &backend->host_nodes);
-	const bool bound = backend->policy && strcmp(backend->policy, "default") && backend->host_nodes.count == 1;
-	const bool near = node == HOST_UNKNOWN || (bound && (int)backend->host_nodes.cpu[0] == node);
+	const bool by_policy = backend->policy && strcmp(backend->policy, "default") && backend->host_nodes.count == 1;
+	const int bound = by_policy ? (int)backend->host_nodes.cpu[0] : cpuset_node(audit->guest);
+	const bool near = node == HOST_UNKNOWN || bound == node;
 
-	rule_verdict(audit, rule, bound && near, backend->id,
-		     backend->policy ? tree_format(tree, "%s %s", backend->policy, nodes) : "any node", "%s",
-		     !bound  ? "nothing keeps it on one node"
-		     : !near ? tree_format(tree, "its vCPUs are on node %d", node)
-			     : "");
+	rule_verdict(audit, rule, bound != HOST_UNKNOWN && near, backend->id,
+		     !by_policy && bound != HOST_UNKNOWN ? tree_format(tree, "cpuset %d", bound)
+		     : backend->policy                   ? tree_format(tree, "%s %s", backend->policy, nodes)
+							 : "any node",
+		     "%s",
+		     bound == HOST_UNKNOWN ? "nothing keeps it on one node"
+		     : !near               ? tree_format(tree, "its vCPUs are on node %d", node)
+					   : "");
 }
 
 static void check_bound(struct audit *audit, const struct rule *rule)
@@ -379,11 +404,11 @@ static const struct rule rules[] = {
 		.id = "guest.memory.bound",
 		.title = "memory kept on the vCPUs' node",
 		.contexts = TUNED,
-		.cases = {{TUNED, COMPARE_EQUAL, "bind to the node of its vCPUs", FINDING_WARN}},
+		.cases = {{TUNED, COMPARE_EQUAL, "bind to the node of its vCPUs, or a cpuset of it", FINDING_WARN}},
 		.check = check_bound,
 		.of_guest = true,
-		.reads = "the guest's definition: policy=, host-nodes=, <numatune>; Cpus_allowed_list of the vCPU "
-			 "threads",
+		.reads = "the guest's definition: policy=, host-nodes=, <numatune>; Cpus_allowed_list and "
+			 "Mems_allowed_list (of the cpuset) of the vCPU threads",
 		.why = "Without a policy memory comes from where the thread that first touched it happened to run, and "
 		       "from "
 		       "elsewhere as soon as that node is full.",

@@ -17,6 +17,7 @@ struct guest_thread {
 	unsigned index;          /* vCPU number */
 	const char *name;        /* id of an iothread; comm of others */
 	struct cpu_list allowed; /* CPUs it may run on */
+	struct cpu_list nodes;   /* whose memory its cpuset lets it have */
 	int64_t poll_max_ns;     /* of an iothread */
 };
 

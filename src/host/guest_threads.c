@@ -10,18 +10,24 @@
 
 #define THREADS_MAX 16384
 
-static struct cpu_list read_allowed(struct tree *tree, int pid, int tid)
+static struct cpu_list list_of(struct tree *tree, const char *status, const char *key)
 {
-	static const char key[] = "\nCpus_allowed_list:\t";
-	const char *text, *at;
+	const char *at = strstr(status, key);
 
-	if (tree_readf(tree, &text, "/proc/%d/task/%d/status", pid, tid) < 0)
-		return (struct cpu_list){0};
-	at = strstr(text, key);
 	if (!at)
 		return (struct cpu_list){0};
 	at += strlen(key);
 	return cpu_list_parse(tree, tree_format(tree, "%.*s", (int)strcspn(at, "\n"), at));
+}
+
+static void read_places(struct tree *tree, int pid, struct guest_thread *thread)
+{
+	const char *status;
+
+	if (tree_readf(tree, &status, "/proc/%d/task/%d/status", pid, thread->tid) < 0)
+		status = "";
+	thread->allowed = list_of(tree, status, "\nCpus_allowed_list:\t");
+	thread->nodes = list_of(tree, status, "\nMems_allowed_list:\t");
 }
 
 /* KVM's statistics name the threads of vCPUs since Linux 6.0: kvm/PID-FD/vcpuN/pid. */
@@ -108,7 +114,7 @@ static void add_vhost(struct tree *tree, struct guest *guest)
 
 		thread->tid = tid[i];
 		thread->name = tree_line(tree, "/proc/%d/comm", tid[i]);
-		thread->allowed = read_allowed(tree, tid[i], tid[i]);
+		read_places(tree, tid[i], thread);
 	}
 }
 
@@ -130,7 +136,7 @@ static void read_thread(struct tree *tree, struct guest *guest, int tid)
 	thread->tid = tid;
 	if (!thread->name)
 		thread->name = comm;
-	thread->allowed = read_allowed(tree, guest->pid, tid);
+	read_places(tree, guest->pid, thread);
 }
 
 void guest_threads_read(struct tree *tree, struct guest *guest)

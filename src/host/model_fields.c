@@ -233,8 +233,13 @@ static const struct model_field host_straitd_fields[] = {
 };
 
 const struct model_field model_guest_thread[] = {
-	FIELD(guest_thread, tid),     FIELD(guest_thread, index),       FIELD(guest_thread, name),
-	FIELD(guest_thread, allowed), FIELD(guest_thread, poll_max_ns), {.name = NULL},
+	FIELD(guest_thread, tid),
+	FIELD(guest_thread, index),
+	FIELD(guest_thread, name),
+	FIELD(guest_thread, allowed),
+	FIELD(guest_thread, nodes),
+	FIELD(guest_thread, poll_max_ns),
+	{.name = NULL},
 };
 
 const struct model_field model_guest_memory_backend[] = {
