@@ -37,6 +37,10 @@ void advise_shape_virtio_disk(struct advising *advising);
 void advise_shape_virtio_nic(struct advising *advising);
 void advise_shape_passthrough(struct advising *advising);
 
+/* advise_vhost.c: the same of what another process serves. mac: in XML and as an option, or "". */
+void advise_shape_vhost_disk(struct advising *advising, unsigned queues);
+void advise_shape_vhost_nic(struct advising *advising, unsigned queues, const char *xml_mac, const char *option_mac);
+
 /* Text for an attribute of XML, for a value of QEMU's options (commas doubled) and for a shell's word, as needed. */
 const char *advise_xml(struct tree *tree, const char *text);
 const char *advise_option(struct tree *tree, const char *text);

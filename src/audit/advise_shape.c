@@ -181,38 +181,13 @@ static void disk_options(struct advising *advising, const struct disk_shape *sha
 			    advise_option(tree, shape->format), shape->discard, device);
 }
 
-/* One that another process serves: what QEMU does not do it cannot do better. */
-static void vhost_disk(struct advising *advising)
-{
-	struct tree *tree = advising->tree;
-	const struct guest_disk *disk = advising->disk;
-	const unsigned queues = queues_for(advising->guest);
-
-	advising->advice->libvirt = tree_format(tree,
-						"<memoryBacking>\n"
-						"  <source type='memfd'/>\n"
-						"  <access mode='shared'/>\n"
-						"</memoryBacking>\n"
-						"<disk type='vhostuser' device='disk'>\n"
-						"  <driver name='qemu' type='raw' queues='%u'/>\n"
-						"  <source type='unix' path='%s'/>\n"
-						"  <target dev='%s' bus='virtio'/>\n"
-						"</disk>\n",
-						queues, advise_xml(tree, disk->vhost_socket),
-						disk->target ? advise_xml(tree, disk->target) : "vda");
-	advising->advice->qemu = tree_format(tree,
-					     "-chardev socket,id=strait-char,path=%s\n"
-					     "-device vhost-user-blk-pci,id=%s,chardev=strait-char,num-queues=%u\n",
-					     advise_option(tree, disk->vhost_socket),
-					     disk->id ? advise_option(tree, disk->id) : "disk0", queues);
-}
-
 void advise_shape_virtio_disk(struct advising *advising)
 {
 	struct disk_shape shape;
 
 	if (rule_is_vhost_user(advising->disk)) {
-		vhost_disk(advising);
+		/* What QEMU does not do it cannot do better. */
+		advise_shape_vhost_disk(advising, queues_for(advising->guest));
 		return;
 	}
 	shape = shape_of(advising);
@@ -225,40 +200,6 @@ static unsigned nic_queues(const struct advising *advising)
 	const unsigned vcpus = queues_for(advising->guest);
 
 	return is_hot(advising->advice) || vcpus < NIC_QUEUES_GENERAL ? vcpus : NIC_QUEUES_GENERAL;
-}
-
-/* One that is new needs memory that another process sees. */
-static void vhost_nic(struct advising *advising, unsigned queues, const char *xml_mac, const char *option_mac)
-{
-	struct tree *tree = advising->tree;
-	const char *socket = advising->nic->vhost_socket, *memory = "";
-
-	if (!socket) {
-		socket = "SOCKET";
-		memory = "<memoryBacking>\n"
-			 "  <source type='memfd'/>\n"
-			 "  <access mode='shared'/>\n"
-			 "</memoryBacking>\n";
-		advising->advice->fill_in =
-			"SOCKET: of a switch that serves vhost-user (Open vSwitch with DPDK: a port of type "
-			"dpdkvhostuserclient is to be served by the guest, which takes mode='server' and server=on); "
-			"without libvirt the guest's memory has to be shared: -object memory-backend-memfd,share=on";
-	}
-	advising->advice->libvirt = tree_format(tree,
-						"%s"
-						"<interface type='vhostuser'>\n"
-						"%s"
-						"  <source type='unix' path='%s' mode='client'/>\n"
-						"  <model type='virtio'/>\n"
-						"  <driver queues='%u' rx_queue_size='1024'/>\n"
-						"</interface>\n",
-						memory, xml_mac, advise_xml(tree, socket), queues);
-	advising->advice->qemu =
-		tree_format(tree,
-			    "-chardev socket,id=strait-char,path=%s\n"
-			    "-netdev vhost-user,id=strait-net,chardev=strait-char,queues=%u\n"
-			    "-device virtio-net-pci,netdev=strait-net,mq=on,vectors=%u,rx_queue_size=1024%s\n",
-			    advise_option(tree, socket), queues, 2 * queues + 2, option_mac);
 }
 
 static void tap_nic(struct advising *advising, unsigned queues, const char *xml_mac, const char *option_mac)
@@ -298,7 +239,7 @@ void advise_shape_virtio_nic(struct advising *advising)
 	const unsigned queues = nic_queues(advising);
 
 	if (nic->vhost_socket || (advising->advice->near_end && advising->advice->way == ADVICE_WAY_VHOST_NET))
-		vhost_nic(advising, queues, xml_mac, option_mac);
+		advise_shape_vhost_nic(advising, queues, xml_mac, option_mac);
 	else
 		tap_nic(advising, queues, xml_mac, option_mac);
 }

@@ -72,6 +72,7 @@ static void add_disk(struct tree *tree, const struct qemu_keys *keys, struct gue
 static void add_nic(struct tree *tree, const struct qemu_keys *keys, struct guest *guest)
 {
 	const bool vhost = qemu_answer(qemu_key(keys, "vhost_user"), 0) == 1;
+	const char *mode = qemu_key(keys, "vhost_mode");
 	struct guest_nic *nic;
 
 	if (guest->nic_count >= DEVICES_MAX)
@@ -87,6 +88,7 @@ static void add_nic(struct tree *tree, const struct qemu_keys *keys, struct gues
 	/* it counts both directions */
 	nic->queues = qemu_number(qemu_key(keys, "num_queues"), 2) / 2;
 	nic->vhost_socket = vhost ? qemu_key(keys, "socket") : NULL;
+	nic->vhost_server = vhost && mode && strcasecmp(mode, "server") == 0;
 }
 
 static void add_hostdev(struct tree *tree, const struct qemu_keys *keys, struct guest *guest)

@@ -90,6 +90,7 @@ struct guest_nic {
 	host_answer vhost;
 	int64_t queues;
 	const char *vhost_socket;
+	host_answer vhost_server; /* the guest's side listens there, as Open vSwitch (dpdkvhostuserclient) wants it */
 };
 
 struct guest_hostdev {

@@ -55,6 +55,7 @@ static void take_nic(struct tree *tree, const xmlNode *node, struct guest_nic *n
 	};
 	if (is(nic->backend, "vhost-user")) {
 		nic->vhost_socket = xml_get(tree, node, "source", "path");
+		nic->vhost_server = xml_has(node, "source", "mode", "server");
 		/* Of it libvirt names the interface that Open vSwitch has, which is no device of the host. */
 		nic->interface = NULL;
 	}

@@ -310,9 +310,11 @@ const struct model_field model_guest_disk[] = {
 };
 
 const struct model_field model_guest_nic[] = {
-	FIELD(guest_nic, id),      FIELD(guest_nic, mac),          FIELD(guest_nic, model),
-	FIELD(guest_nic, backend), FIELD(guest_nic, interface),    FIELD(guest_nic, vhost),
-	FIELD(guest_nic, queues),  FIELD(guest_nic, vhost_socket), {.name = NULL},
+	FIELD(guest_nic, id),           FIELD(guest_nic, mac),
+	FIELD(guest_nic, model),        FIELD(guest_nic, backend),
+	FIELD(guest_nic, interface),    FIELD(guest_nic, vhost),
+	FIELD(guest_nic, queues),       FIELD(guest_nic, vhost_socket),
+	FIELD(guest_nic, vhost_server), {.name = NULL},
 };
 
 static const struct model_field guest_hostdev_fields[] = {

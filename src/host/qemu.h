@@ -60,6 +60,9 @@ const char *qemu_path(struct tree *tree, int pid, const char *path);
 /* The path of a socket that a chardev has; NULL: it has none, or none such. */
 const char *qemu_chardev_path(struct tree *tree, const struct qemu_command *command, int pid, const char *id);
 
+/* Whether QEMU listens at the socket of a chardev; else it connects to who does. */
+bool qemu_chardev_listens(const struct qemu_command *command, const char *id);
+
 /* The socket that a client of QMP may connect to: "/path", or "host:port" of TCP. NULL: none. */
 const char *qemu_qmp_socket(struct tree *tree, const struct qemu_command *command, int pid);
 

@@ -89,6 +89,7 @@ static void read_backend(struct tree *tree, const struct qemu_command *command, 
 	} else if (strcmp(nic->backend, "vhost-user") == 0) {
 		nic->vhost = 1;
 		nic->vhost_socket = qemu_chardev_path(tree, command, guest->pid, qemu_key(keys, "chardev"));
+		nic->vhost_server = qemu_chardev_listens(command, qemu_key(keys, "chardev"));
 	} else if (strcmp(nic->backend, "vhost-vdpa") == 0) {
 		nic->vhost = 1;
 		nic->vhost_socket = qemu_key(keys, "vhostdev");

@@ -23,6 +23,13 @@ const char *qemu_chardev_path(struct tree *tree, const struct qemu_command *comm
 	return path ? qemu_path(tree, pid, path) : NULL;
 }
 
+bool qemu_chardev_listens(const struct qemu_command *command, const char *id)
+{
+	const struct qemu_option *option = qemu_option_by_id(command, "chardev", id);
+
+	return option && qemu_answer(qemu_key(&option->keys, "server"), 0) == 1;
+}
+
 /* Of a socket that QEMU listens at. Where it is the client nobody else can connect. */
 static const char *server_of(struct tree *tree, int pid, const struct qemu_keys *keys)
 {

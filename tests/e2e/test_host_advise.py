@@ -319,6 +319,39 @@ def test_the_bandwidth_of_a_nic_against_its_back_end(advise, changes, gigabits, 
     if "vhost-user" in shape:
         assert "vhost-net is near its end" in advice["sentence"] and "CPU" in advice["costs"]
         assert "SOCKET" in advice["fill-in"] and "<access mode='shared'/>" in advice["libvirt"]
+        assert "path=SOCKET,server=on" in advice["qemu"] and "path='SOCKET' mode='server'" in advice["libvirt"]
+        assert "share=on" in advice["qemu"]
+
+
+CHARDEV = word_of_guest("socket,id=c0,")
+
+
+@pytest.mark.parametrize("server, mode, option", [("", "client", ""), (",server=on,wait=off", "server", ",server=on,wait=off"),
+                                                  (",server=off", "client", "")])
+def test_who_listens_for_a_switch_stays(advise, server, mode, option):
+    """Open vSwitch connects to what QEMU listens at (dpdkvhostuserclient), or listens itself (dpdkvhostuser)."""
+    advice = advise(NIC, command_line((NETDEV, "vhost-user,id=n0,chardev=c0"), (CHARDEV, CHARDEV + server)))
+    path = re.search("path=(.*)", CHARDEV)[1]
+    assert f"<source type='unix' path='{path}' mode='{mode}'/>" in advice["libvirt"]
+    assert f"-chardev socket,id=strait-char,path={path}{option}\n" in advice["qemu"]
+
+
+MEMORY = word_of_guest("memory-backend-memfd,")
+
+
+@pytest.mark.parametrize("memory, shared", [
+    (MEMORY, "memory-backend-memfd,hugetlb=on,hugetlbsize=1G,id=ram0,size=4G,share=on,prealloc=on,policy=bind,host-nodes=1"),
+    ("memory-backend-ram,id=ram0,size=4095M,policy=interleave,host-nodes=0,host-nodes=2-3",
+     "memory-backend-memfd,id=ram0,size=4095M,share=on,policy=interleave,host-nodes=0,host-nodes=2-3"),
+    ("memory-backend-file,id=ram0,size=4G,mem-path=/dev/shm/a,,b",
+     "memory-backend-file,mem-path=/dev/shm/a,,b,id=ram0,size=4G,share=on"),
+], ids=["huge", "ordinary", "file"])
+def test_who_serves_sees_the_memory(advise, memory, shared):
+    """The guest's own objects, but shared."""
+    advice = advise("vdb", command_line((MEMORY, memory)))
+    assert advice["qemu"].startswith(f"-object {shared}\n-chardev "), advice["qemu"]
+    assert "<access mode='shared'/>" in advice["libvirt"]
+    assert ("<page size='1048576' unit='KiB'/>" in advice["libvirt"]) == (memory == MEMORY)
 
 
 # The function that the guest has is the second of its NIC, which is in switchdev mode.
@@ -441,6 +474,7 @@ SHAPES = {
     "scsi disk": (DISK, [(DEVICE, "scsi-hd,id=vda,drive=d0,bus=s.0")], []),
     "qcow2": (DISK, [(RAW, QCOW2)], ["--needs", "snapshots"]),
     "straitd's": ("vdb", [], []),
+    "switch's": (NIC, [(NETDEV, "vhost-user,id=n0,chardev=c0"), (CHARDEV, CHARDEV + ",server=on")], []),
     "nic": (NIC, [], []),
     "passed drive": (DISK, [], ALL),
     "passed function": (NIC, [], ALL),
@@ -476,3 +510,16 @@ def test_qemu_takes_the_options(advise, workdir, shape):
                             capture_output=True, text=True, timeout=60, check=False)
     assert result.returncode == 0 and result.stderr == "", result.stderr
     assert str(image) in result.stdout
+
+
+def test_qemu_takes_the_memory(advise):
+    """What is before the socket, whose other end is not here."""
+    words = [word for word in arguments_of_guest() if not str(word).startswith(("memory-backend-", "node,nodeid"))]
+    for option in ("-object", "-numa"):
+        words.pop(words.index(option))
+    options_text = advise("vdb", {COMMAND_LINE: {"arguments": [256 if word == "4096" else word for word in words]}})["qemu"]
+    result = subprocess.run(["qemu-system-x86_64", "-M", "q35", "-accel", "tcg", "-m", "256", "-nodefaults", "-S", "-display",
+                             "none", "-monitor", "stdio", *shlex.split(options_text.split("-chardev")[0])],
+                            input="info memdev\nquit\n", capture_output=True, text=True, timeout=60, check=False)
+    assert result.returncode == 0 and result.stderr == "", result.stderr
+    assert "memory backend: strait-memory" in result.stdout and "share: true" in result.stdout

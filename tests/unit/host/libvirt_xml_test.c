@@ -186,6 +186,7 @@ static void test_devices(void **state)
 	assert_int_equal(guest.nic_count, 2);
 	assert_string_equal(guest.nic[0].backend, "vhost-user");
 	assert_string_equal(guest.nic[0].vhost_socket, "/run/ovs.sock");
+	assert_int_equal(guest.nic[0].vhost_server, 1);
 	assert_int_equal(guest.nic[0].queues, 4);
 	assert_string_equal(guest.nic[1].interface, "vnet3");
 	assert_int_equal(guest.nic[1].vhost, HOST_UNKNOWN);

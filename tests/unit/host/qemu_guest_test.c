@@ -406,11 +406,11 @@ static void memory(void **state)
 
 static void cards(void **state)
 {
-	struct guest guest =
-		read_guest("-netdev {\"type\":\"tap\",\"fds\":\"33:34\",\"vhost\":true,\"id\":\"h\"} "
-			   "-device virtio-net-pci,netdev=h,id=net0 -nic user -nic none "
-			   "-chardev socket,id=c,path=/run/vu.sock -netdev vhost-user,chardev=c,id=u,queues=4 "
-			   "-device virtio-net-pci,netdev=u -M q35");
+	struct guest guest = read_guest(
+		"-netdev {\"type\":\"tap\",\"fds\":\"33:34\",\"vhost\":true,\"id\":\"h\"} "
+		"-device virtio-net-pci,netdev=h,id=net0 -nic user -nic none "
+		"-chardev socket,id=c,path=/run/vu.sock,server=on -netdev vhost-user,chardev=c,id=u,queues=4 "
+		"-device virtio-net-pci,netdev=u -M q35");
 
 	(void)state;
 	assert_int_equal(guest.nic_count, 3);
@@ -420,6 +420,7 @@ static void cards(void **state)
 	assert_string_equal(guest.nic[1].model, "e1000e");
 	assert_int_equal(guest.nic[1].vhost, 0);
 	assert_string_equal(guest.nic[2].vhost_socket, "/run/vu.sock");
+	assert_int_equal(guest.nic[2].vhost_server, 1);
 	assert_int_equal(guest.nic[2].queues, 4);
 	assert_ptr_equal(guest_nic_find(&guest, "vnet4"), &guest.nic[0]);
 	assert_ptr_equal(guest_nic_find(&guest, "1"), &guest.nic[1]);
