@@ -405,12 +405,12 @@ static const struct rule rules[] = {
 		.cases = {{CONTEXT_ALL, COMPARE_EQUAL, "none that is not known of", FINDING_NOTE}},
 		.check = check_limits,
 		.of_guest = true,
-		.reads = "cpu.max and io.max of its control group",
+		.reads = "cpu.max and io.max of its control group; of version 1 cpu.cfs_quota_us and blkio.throttle.*",
 		.why = "A guest at its limit is slow in steps of the limit's period, and nothing else shows it.",
 		.costs = "Without limits one guest can take all.",
 		.cure = "virsh schedinfo, virsh blkiotune, or the files of its control group.",
 		.lasting = "libvirt: <cputune><quota>, <blkiotune>.",
-		.source = "kernel, Documentation/admin-guide/cgroup-v2",
+		.source = "kernel, Documentation/admin-guide/cgroup-v2 and cgroup-v1",
 	},
 };
 

@@ -213,8 +213,7 @@ static void look_at_quota(struct suspicion *suspicion)
 		suspect_found(suspicion, suspect_weight(share, 0.005, 0.3, 55, 94),
 			      "cpu.max (%s) held its threads back %s of the time",
 			      seen->guest->cpu_max ? seen->guest->cpu_max : "unknown", suspect_share(suspicion, share));
-		suspect_next(suspicion, "cat /sys/fs/cgroup%s/cpu.max /sys/fs/cgroup%s/cpu.stat", seen->guest->cgroup,
-			     seen->guest->cgroup);
+		suspect_next(suspicion, "grep . %s/cpu.*", seen->guest->cpu_cgroup);
 	}
 }
 

@@ -6,16 +6,19 @@
 #include "host/document.h"
 #include "host/qmp.h"
 
+/* Version 1 of control groups counts in ns. */
 static int64_t throttled_us(struct tree *tree, const struct guest *guest)
 {
-	static const char key[] = "throttled_usec ";
+	static const char key[] = "throttled_usec ", old_key[] = "throttled_time ";
 	const char *text, *at;
 
-	if (!guest->cgroup || strstr(guest->cgroup, "..") || strlen(guest->cgroup) > 2048 ||
-	    tree_reread(tree, &text, "/sys/fs/cgroup%s/cpu.stat", guest->cgroup) < 0)
+	if (!guest->cpu_cgroup || tree_reread(tree, &text, "%s/cpu.stat", guest->cpu_cgroup) < 0)
 		return HOST_UNKNOWN;
 	at = strstr(text, key);
-	return at ? strtoll(at + strlen(key), NULL, 10) : HOST_UNKNOWN;
+	if (at)
+		return strtoll(at + strlen(key), NULL, 10);
+	at = strstr(text, old_key);
+	return at ? strtoll(at + strlen(old_key), NULL, 10) / 1000 : HOST_UNKNOWN;
 }
 
 /* "/machine/peripheral/vda/virtio-backend" has "vda" as a part. */

@@ -125,7 +125,8 @@ struct guest {
 	struct guest_hostdev *hostdev;
 	unsigned hostdev_count;
 	const char *cgroup;                       /* path */
-	const char *io_max, *io_weight, *cpu_max; /* as the cgroup has them */
+	const char *cpu_cgroup;                   /* directory in which its cpu controller has it */
+	const char *io_max, *io_weight, *cpu_max; /* as version 2 writes them, which the group may not be of */
 	const char *qmp;                          /* socket; NULL: none */
 	const char *unreadable;                   /* what could not be asked, and why; NULL: all could */
 };

@@ -129,57 +129,6 @@ void guest_places_read(struct tree *tree, struct guest *guest)
 	memory->huge_bytes = transparent < 0 ? (uint64_t)HOST_UNKNOWN : places.huge + (uint64_t)transparent;
 }
 
-/* "0::/machine.slice/x.scope" of version 2, else that of the first controller. */
-static const char *read_path(struct tree *tree, int pid)
-{
-	const char *text, *at;
-
-	if (tree_readf(tree, &text, "/proc/%d/cgroup", pid) <= 0)
-		return NULL;
-	at = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
-	at = at ? strchr(at, ':') + 2 : strchr(text, '/');
-	return at ? tree_format(tree, "%.*s", (int)strcspn(at, "\n"), at) : NULL;
-}
-
-static bool limits(const char *text)
-{
-	return text && *text && strncmp(text, "max ", 4) != 0 && strcmp(text, "max") != 0;
-}
-
-/* Of its own group, or where that has no limit, of the nearest one above that has. */
-static const char *read_limit(struct tree *tree, const char *cgroup, const char *file)
-{
-	char *path = tree_format(tree, "%s", cgroup), *slash;
-	const char *own = NULL;
-
-	for (bool first = true;; first = false) {
-		const char *text;
-		const char *value = NULL;
-
-		if (tree_readf(tree, &text, "/sys/fs/cgroup%s/%s", path, file) >= 0)
-			value = tree_format(tree, "%.*s",
-					    (int)strcspn(text, "\n") + (strcmp(file, "io.max") == 0) * 4096, text);
-		if (limits(value))
-			return value;
-		if (first)
-			own = value;
-		slash = strrchr(path, '/');
-		if (!slash || slash == path)
-			return own;
-		*slash = '\0';
-	}
-}
-
-void guest_cgroup_read(struct tree *tree, struct guest *guest)
-{
-	guest->cgroup = read_path(tree, guest->pid);
-	if (!guest->cgroup || strstr(guest->cgroup, "..") || strlen(guest->cgroup) > 2048)
-		return;
-	guest->io_max = read_limit(tree, guest->cgroup, "io.max");
-	guest->io_weight = read_limit(tree, guest->cgroup, "io.weight");
-	guest->cpu_max = read_limit(tree, guest->cgroup, "cpu.max");
-}
-
 void guest_process_read(struct tree *tree, struct guest *guest)
 {
 	guest_threads_read(tree, guest);

@@ -347,6 +347,7 @@ const struct model_field model_guest[] = {
 	LIST(guest, nic, nic_count, guest_nic, model_guest_nic),
 	LIST(guest, hostdev, hostdev_count, guest_hostdev, guest_hostdev_fields),
 	FIELD(guest, cgroup),
+	FIELD(guest, cpu_cgroup),
 	FIELD(guest, io_max),
 	FIELD(guest, io_weight),
 	FIELD(guest, cpu_max),
