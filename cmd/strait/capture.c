@@ -166,11 +166,11 @@ static void list_unreadable(void *context, const char *path, int error)
 	if (!host_tool_is_withheld(error))
 		return;
 	if (listing->list)
-		json_array_append_new(listing->list,
-				      json_pack("{s:o,s:s}", "path", host_text_json(path), "why", strerror(-error)));
+		json_array_append_new(listing->list, json_pack("{s:o,s:s}", "path", host_text_json(path), "why",
+							       host_tool_why(error)));
 	else
 		fprintf(listing->to, "%s  %s: %s\n", listing->count ? "" : "Could not be read:\n",
-			audit_clean(listing->tree, path), strerror(-error));
+			audit_clean(listing->tree, path), host_tool_why(error));
 	listing->count++;
 }
 

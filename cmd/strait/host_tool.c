@@ -56,6 +56,11 @@ bool host_tool_is_withheld(int error)
 	}
 }
 
+const char *host_tool_why(int error)
+{
+	return error == -E2BIG ? "too large to be read as a whole" : strerror(-error);
+}
+
 struct telling {
 	const struct tree *tree;
 	unsigned refused, other;
@@ -107,7 +112,7 @@ void host_tool_tell_unreadable(const struct client_command *command, struct tree
 	fprintf(stderr, "%s: could not read ", command->name);
 	for (unsigned i = 0; i < sum && i < NAMED; i++)
 		fprintf(stderr, "%s%s (%s)", i ? ", " : "", audit_clean(tree, telling.path[i]),
-			strerror(-telling.error[i]));
+			host_tool_why(telling.error[i]));
 	if (sum > NAMED)
 		fprintf(stderr, " and %u more", sum - NAMED);
 	fprintf(stderr, "%s\n",

@@ -27,6 +27,9 @@ const struct guest *host_tool_guest(const struct client_command *command, const 
 /* Whether an error means that something is there and was withheld. Much of /sys has no value now and then. */
 bool host_tool_is_withheld(int error);
 
+/* Why it could not be read, in words. */
+const char *host_tool_why(int error);
+
 /* Say on standard error, in a line or two, what could not be read: at the end of a command. */
 void host_tool_tell_unreadable(const struct client_command *command, struct tree *tree);
 

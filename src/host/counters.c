@@ -14,8 +14,10 @@
 
 void *counter_add(struct tree *tree, struct counter_list *list, size_t size)
 {
-	if (list->count == COUNTERS_MAX)
+	if (list->count == COUNTERS_MAX) {
+		list->full = true;
 		return NULL;
+	}
 	if (list->count == list->room) {
 		void *more = tree_alloc(tree, (list->room ? 2 * list->room : 32) * size);
 
@@ -188,6 +190,31 @@ static void read_memory(struct tree *tree, struct host_counters *counters)
 	counters->reclaimed = event(text, "pgsteal_direct");
 }
 
+/* What was left out is not measured, and nobody is to believe it quiet. */
+static void tell_left_out(struct tree *tree, const struct host_counters *counters)
+{
+	const struct {
+		const struct counter_list *list;
+		const char *path;
+	} lists[] = {
+		{&counters->cpus, "/proc/stat"},
+		{&counters->threads, "/proc/*/task"},
+		{&counters->irqs, "/proc/interrupts"},
+		{&counters->disks, "/proc/diskstats"},
+		{&counters->nets, "/proc/net/dev"},
+		{&counters->exits, "/sys/kernel/debug/kvm"},
+		{&counters->processes, "/proc/*/stat"},
+		{&counters->raw_processes, "/proc/*/stat"},
+		{&counters->guests, "/proc/*/cgroup"},
+		{&counters->guest_disks, "/.strait/qmp/*/query-blockstats.json"},
+	};
+
+	for (size_t i = 0; i < sizeof(lists) / sizeof(lists[0]); i++) {
+		if (lists[i].list->full)
+			tree_note_too_large(tree, "%s", lists[i].path);
+	}
+}
+
 struct host_counters *host_counters_read(struct host *host)
 {
 	struct tree *tree = host->tree;
@@ -206,5 +233,6 @@ struct host_counters *host_counters_read(struct host *host)
 	host_counters_exits(host, &counters->exits);
 	host_counters_processes(host, &counters->raw_processes, &counters->processes);
 	host_counters_guests(host, &counters->guests, &counters->guest_disks);
+	tell_left_out(tree, counters);
 	return counters;
 }

@@ -68,6 +68,7 @@ struct counter_guest_disk {
 struct counter_list {
 	void *item;
 	size_t count, room;
+	bool full; /* there were more */
 };
 
 struct host_counters {
@@ -82,7 +83,7 @@ struct host_counters {
 /* Of the tree's current sample. */
 struct host_counters *host_counters_read(struct host *host);
 
-/* One more in a list, zeroed. NULL: there are too many. */
+/* One more in a list, zeroed. NULL: there are too many, which host_counters_read() says. */
 void *counter_add(struct tree *tree, struct counter_list *list, size_t size);
 
 /* Parts of it: those of threads, and what KVM counts. */

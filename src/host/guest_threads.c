@@ -149,5 +149,7 @@ void guest_threads_read(struct tree *tree, struct guest *guest)
 		if (isdigit((unsigned char)names[i][0]) && strlen(names[i]) <= 9)
 			read_thread(tree, guest, atoi(names[i]));
 	}
+	if (count > THREADS_MAX)
+		tree_note_too_large(tree, "/proc/%d/task", guest->pid);
 	add_vhost(tree, guest);
 }

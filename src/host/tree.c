@@ -50,10 +50,32 @@ static int note(struct tree *tree, struct node *node, int error)
 	return error;
 }
 
+struct too_large {
+	const char *path;
+	struct too_large *next;
+};
+
+void tree_note_too_large(struct tree *tree, const char *format, ...)
+{
+	struct too_large **at = &tree->too_large;
+	char path[PATH_MAX];
+
+	if (FORMAT_PATH(path, "", format) < 0)
+		return;
+	while (*at && strcmp((*at)->path, path) != 0)
+		at = &(*at)->next;
+	if (*at)
+		return;
+	*at = tree_alloc(tree, sizeof(**at));
+	(*at)->path = tree_format(tree, "%s", path);
+}
+
 void tree_unreadable(const struct tree *tree, void (*each)(void *context, const char *path, int error), void *context)
 {
 	for (const struct node *node = tree->first_told; node; node = node->next_told)
 		each(context, node_path((struct tree *)tree, node), node->error);
+	for (const struct too_large *at = tree->too_large; at; at = at->next)
+		each(context, at->path, -E2BIG);
 }
 
 /* What the file holds, read from disk where it has not been. */

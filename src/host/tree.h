@@ -99,6 +99,9 @@ bool tree_has_room(const struct tree *tree);
 /* Everything that was asked for and could not be read although it is there, in the order of asking. */
 void tree_unreadable(const struct tree *tree, void (*each)(void *context, const char *path, int error), void *context);
 
+/* Something was too large to be read as a whole: it is among these, too, once. Paths may be patterns. */
+void tree_note_too_large(struct tree *tree, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
 /* Memory that lives as long as the tree; both end the program where there is none. */
 void *tree_alloc(struct tree *tree, size_t bytes); /* zeroed */
 char *tree_format(struct tree *tree, const char *format, ...) __attribute__((format(printf, 2, 3)));

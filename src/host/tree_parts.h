@@ -39,6 +39,7 @@ struct node {
 
 struct chunk;
 struct closing;
+struct too_large;
 struct tree_mount;
 
 struct tree {
@@ -49,6 +50,7 @@ struct tree {
 	struct node *newest; /* of all nodes, by next: parents come before their children */
 	size_t node_count, node_max;
 	struct node *first_told, *last_told;
+	struct too_large *too_large;
 	struct chunk *chunks;
 	struct closing *closing;
 	char *buffer; /* tree_buffer() */

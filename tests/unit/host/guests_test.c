@@ -78,6 +78,34 @@ static void threads_by_name(void **state)
 	made_close(&made);
 }
 
+static void take_error(void *context, const char *path, int error)
+{
+	if (strcmp(path, "/proc/7/task") == 0)
+		*(int *)context = error;
+}
+
+/* What is left out is said. */
+static void more_threads_than_are_read(void **state)
+{
+	const struct guest *guest;
+	struct made made;
+	int error = 0;
+
+	(void)state;
+	made_begin(&made);
+	for (int tid = 1; tid <= 16385; tid++) {
+		char path[64];
+
+		snprintf(path, sizeof(path), "/proc/7/task/%d", tid);
+		made_file(&made, path, "");
+	}
+	guest = read_one(&made, QEMU, sizeof(QEMU));
+	assert_int_equal(guest->other_count, 16384);
+	tree_unreadable(made.tree, take_error, &error);
+	assert_int_equal(error, -E2BIG);
+	made_close(&made);
+}
+
 /* Without names KVM's statistics say which thread is which vCPU. */
 static void threads_by_kvm(void **state)
 {
@@ -428,11 +456,17 @@ static void files_of_the_kernel_are_no_images(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(threads_by_name),       cmocka_unit_test(threads_by_kvm),
-		cmocka_unit_test(places_of_memory),      cmocka_unit_test(limits_of_cgroups),
-		cmocka_unit_test(limits_of_old_cgroups), cmocka_unit_test(answers_of_qmp),
-		cmocka_unit_test(nonsense_of_qmp),       cmocka_unit_test(files_of_the_kernel_are_no_images),
-		cmocka_unit_test(small_hypervisors),     cmocka_unit_test(headers_of_images),
+		cmocka_unit_test(threads_by_name),
+		cmocka_unit_test(threads_by_kvm),
+		cmocka_unit_test(more_threads_than_are_read),
+		cmocka_unit_test(places_of_memory),
+		cmocka_unit_test(limits_of_cgroups),
+		cmocka_unit_test(limits_of_old_cgroups),
+		cmocka_unit_test(answers_of_qmp),
+		cmocka_unit_test(nonsense_of_qmp),
+		cmocka_unit_test(files_of_the_kernel_are_no_images),
+		cmocka_unit_test(small_hypervisors),
+		cmocka_unit_test(headers_of_images),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

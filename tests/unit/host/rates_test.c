@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <math.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -58,6 +59,34 @@ static void machine_free(struct machine *machine)
 {
 	tree_close(machine->tree);
 	scratch_remove(&machine->scratch);
+}
+
+static void count_too_large(void *context, const char *path, int error)
+{
+	unsigned *count = context;
+
+	*count += error == -E2BIG && strcmp(path, "/proc/diskstats") == 0;
+}
+
+/* Said once, whatever the number of samples. */
+static void more_than_are_measured(void **state)
+{
+	static char text[1 << 20];
+	const struct host_rates *rates;
+	struct machine machine;
+	unsigned told = 0;
+	size_t length = 0;
+
+	(void)state;
+	for (unsigned i = 0; i < 16385; i++)
+		length += (size_t)snprintf(text + length, sizeof(text) - length, "8 0 d%u 1 0 1 1 1 0 1 1 0 1 1\n", i);
+	machine_make(&machine);
+	both(&machine, "/proc/diskstats", text, text);
+	rates = measure(&machine);
+	assert_int_equal(rates->disk_count, 16384);
+	tree_unreadable(machine.tree, count_too_large, &told);
+	assert_int_equal(told, 1);
+	machine_free(&machine);
 }
 
 static void time_of_cpus(void **state)
@@ -293,11 +322,17 @@ static void the_live_machine(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(time_of_cpus),         cmocka_unit_test(time_of_threads),
-		cmocka_unit_test(interrupts_and_where), cmocka_unit_test(disks),
-		cmocka_unit_test(interfaces),           cmocka_unit_test(memory_and_pressure),
-		cmocka_unit_test(statistics_of_kvm),    cmocka_unit_test(the_clock_of_the_machine),
-		cmocka_unit_test(no_more_samples),      cmocka_unit_test(the_live_machine),
+		cmocka_unit_test(time_of_cpus),
+		cmocka_unit_test(more_than_are_measured),
+		cmocka_unit_test(time_of_threads),
+		cmocka_unit_test(interrupts_and_where),
+		cmocka_unit_test(disks),
+		cmocka_unit_test(interfaces),
+		cmocka_unit_test(memory_and_pressure),
+		cmocka_unit_test(statistics_of_kvm),
+		cmocka_unit_test(the_clock_of_the_machine),
+		cmocka_unit_test(no_more_samples),
+		cmocka_unit_test(the_live_machine),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
