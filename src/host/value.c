@@ -49,7 +49,10 @@ static bool read_range(const char **at, unsigned last, struct range *range)
 	}
 	if (**at == ':') {
 		++*at;
-		if (!read_number(at, last, &range->used) || *(*at)++ != '/' || !read_number(at, last, &range->group))
+		if (!read_number(at, last, &range->used) || **at != '/')
+			return false;
+		++*at;
+		if (!read_number(at, last, &range->group))
 			return false;
 	}
 	return range->first <= range->last && range->last < CPU_LIST_END && range->group && range->used <= range->group;
@@ -65,7 +68,9 @@ static struct cpu_list parse(struct tree *tree, const char *text, unsigned last)
 	if (!text)
 		return list;
 	text += strspn(text, " \t\n");
-	while (*text && read_range(&text, last, &range)) {
+	while (*text && !isspace((unsigned char)*text)) {
+		if (!read_range(&text, last, &range))
+			return list;
 		for (unsigned long i = range.first; i <= range.last; i++) {
 			if ((i - range.first) % range.group >= range.used)
 				continue;
