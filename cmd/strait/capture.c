@@ -170,7 +170,7 @@ static void list_unreadable(void *context, const char *path, int error)
 							       host_tool_why(error)));
 	else
 		fprintf(listing->to, "%s  %s: %s\n", listing->count ? "" : "Could not be read:\n",
-			audit_clean(listing->tree, path), host_tool_why(error));
+			audit_clean(listing->tree, host_tool_thing(listing->tree, path)), host_tool_why(error));
 	listing->count++;
 }
 

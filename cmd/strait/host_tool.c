@@ -56,6 +56,24 @@ bool host_tool_is_withheld(int error)
 	}
 }
 
+const char *host_tool_thing(struct tree *tree, const char *path)
+{
+	static const struct {
+		const char *begin, *instead;
+	} documents[] = {{"/.strait/blkid/", "/dev/"}, {"/.strait/nvme/", "/dev/"}, {"/.strait/image/", "/"}};
+	static const char end[] = ".json";
+
+	for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++) {
+		const size_t before = strlen(documents[i].begin), length = strlen(path);
+
+		if (length > before + strlen(end) && strncmp(path, documents[i].begin, before) == 0 &&
+		    strcmp(path + length - strlen(end), end) == 0)
+			return tree_format(tree, "%s%.*s", documents[i].instead, (int)(length - before - strlen(end)),
+					   path + before);
+	}
+	return path;
+}
+
 const char *host_tool_why(int error)
 {
 	return error == -E2BIG ? "too large to be read as a whole" : strerror(-error);
@@ -111,7 +129,7 @@ void host_tool_tell_unreadable(const struct client_command *command, struct tree
 		return;
 	fprintf(stderr, "%s: could not read ", command->name);
 	for (unsigned i = 0; i < sum && i < NAMED; i++)
-		fprintf(stderr, "%s%s (%s)", i ? ", " : "", audit_clean(tree, telling.path[i]),
+		fprintf(stderr, "%s%s (%s)", i ? ", " : "", audit_clean(tree, host_tool_thing(tree, telling.path[i])),
 			host_tool_why(telling.error[i]));
 	if (sum > NAMED)
 		fprintf(stderr, " and %u more", sum - NAMED);

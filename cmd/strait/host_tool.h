@@ -27,6 +27,9 @@ const struct guest *host_tool_guest(const struct client_command *command, const 
 /* Whether an error means that something is there and was withheld. Much of /sys has no value now and then. */
 bool host_tool_is_withheld(int error);
 
+/* What a path of a tree stands for: a document of what was asked of a disk or an image is named as these are. */
+const char *host_tool_thing(struct tree *tree, const char *path);
+
 /* Why it could not be read, in words. */
 const char *host_tool_why(int error);
 

@@ -107,7 +107,7 @@ static void tell_unreadable(struct tree *tree, const struct host_guests *guests)
 int command_list(int argc, char **argv)
 {
 	struct client_arguments arguments;
-	const struct host *host;
+	struct host_guests guests = {0};
 	struct tree *tree;
 	int code = client_command_parse(&command, argc, argv, &arguments);
 
@@ -116,9 +116,9 @@ int command_list(int argc, char **argv)
 	tree = host_tool_open(&command, &arguments);
 	if (!tree)
 		return CLIENT_EXIT_FAILED;
-	host = host_read(tree);
-	code = arguments.json ? print_json(&host->guests) : print_table(tree, &host->guests);
-	tell_unreadable(tree, &host->guests);
+	host_guests_read(tree, &guests);
+	code = arguments.json ? print_json(&guests) : print_table(tree, &guests);
+	tell_unreadable(tree, &guests);
 	host_tool_tell_unreadable(&command, tree);
 	tree_close(tree);
 	return code;

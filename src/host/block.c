@@ -261,21 +261,6 @@ static void read_block(struct tree *tree, struct host_block *block, const char *
 	read_queue(tree, block, disk);
 	read_alignment(tree, block);
 	host_nvme_health_read(tree, block);
-	if (block->size)
-		block->content = host_block_content(tree, block);
-}
-
-/* Whoever may not read a disk still sees what is mounted of it. */
-static void read_mounted(struct host_blocks *blocks)
-{
-	for (unsigned i = 0; i < blocks->mount_count; i++) {
-		const struct host_mount *mount = &blocks->mount[i];
-		struct host_block *block =
-			(struct host_block *)host_block_by_number(blocks, mount->major, mount->minor);
-
-		if (block && !block->content && mount->type[0])
-			block->content = mount->type;
-	}
 }
 
 void host_blocks_read(struct tree *tree, struct host_blocks *blocks)
@@ -290,7 +275,10 @@ void host_blocks_read(struct tree *tree, struct host_blocks *blocks)
 			read_block(tree, &blocks->block[blocks->count++], names[i]);
 	}
 	host_mounts_read(tree, blocks);
-	read_mounted(blocks);
+	for (unsigned i = 0; i < blocks->count; i++) {
+		if (blocks->block[i].size)
+			blocks->block[i].content = host_block_content(tree, blocks, &blocks->block[i]);
+	}
 }
 
 const struct host_block *host_block_find(const struct host_blocks *blocks, const char *name)

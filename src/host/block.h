@@ -50,7 +50,7 @@ struct host_block {
 	const char *write_cache;
 	struct host_nvme_health *nvme; /* NULL: no NVMe, or it could not be asked */
 	const char *nvme_unreadable;   /* why not, where it is one */
-	const char *content;           /* by udev, libblkid or a mount: "ext4", "LVM2_member", ...; NULL: unknown */
+	const char *content;           /* by udev, a mount or libblkid: "ext4", "LVM2_member", ...; NULL: unknown */
 };
 
 struct host_mount {
@@ -70,7 +70,7 @@ struct host_blocks {
 struct tree;
 /* Parts of struct host_blocks, each by its own reader; host_blocks_read() calls them. */
 void host_mounts_read(struct tree *tree, struct host_blocks *blocks);
-const char *host_block_content(struct tree *tree, const struct host_block *block);
+const char *host_block_content(struct tree *tree, const struct host_blocks *blocks, const struct host_block *block);
 void host_nvme_health_read(struct tree *tree, struct host_block *block);
 
 void host_blocks_read(struct tree *tree, struct host_blocks *blocks);

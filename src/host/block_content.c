@@ -94,13 +94,28 @@ static const char *ask_udev(struct tree *tree, const struct host_block *block, b
 	return NULL;
 }
 
-const char *host_block_content(struct tree *tree, const struct host_block *block)
+/* What it is mounted as, which nobody has to be allowed to read it for. */
+static const char *mounted_as(const struct host_blocks *blocks, const struct host_block *block)
+{
+	for (unsigned i = 0; i < blocks->mount_count; i++) {
+		const struct host_mount *mount = &blocks->mount[i];
+
+		if (mount->type[0] && (mount->major || mount->minor) && mount->major == block->major &&
+		    mount->minor == block->minor)
+			return mount->type;
+	}
+	return NULL;
+}
+
+const char *host_block_content(struct tree *tree, const struct host_blocks *blocks, const struct host_block *block)
 {
 	bool looked;
 	const char *text, *content = ask_udev(tree, block, &looked);
 	ssize_t length;
 	json_t *object;
 
+	if (!content)
+		content = mounted_as(blocks, block);
 	if (content || looked)
 		return content;
 	/* A read of storage that hangs never comes back. */

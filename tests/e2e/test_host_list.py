@@ -326,3 +326,19 @@ def test_without_rights(build_dir, workdir):
 def test_wrong_usage(build_dir):
     assert strait(build_dir, "list", "vm1").returncode == 2
     assert strait(build_dir, "list", "--from", "/nonexistent").returncode == 3
+
+
+def test_an_unreadable_disk_is_nothing_to_guests(build_dir, workdir):
+    """Who lists guests is not told of it; who audits the machine is, once, by its name."""
+    files = {"sys/class/block/sdz/size": "2048", "sys/class/block/sdz/dev": "65:144",
+             ".strait/manifest.json": '{"version": 1, "errors": {"/.strait/blkid/sdz.json": "EPERM"}}'}
+    for name, text in files.items():
+        path = os.path.join(workdir, "machine", name)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+    source = ["--from", os.path.join(workdir, "machine")]
+    assert strait(build_dir, "list", *source).stderr == ""
+    audit = strait(build_dir, "audit", *source)
+    assert audit.returncode in (0, 1) and audit.stderr.count("sdz") == 1
+    assert "could not read /dev/sdz (Operation not permitted)" in audit.stderr

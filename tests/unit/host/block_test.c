@@ -295,11 +295,19 @@ static void ring_of_blocks_ends(void **state)
 	assert_int_equal(host_block_disks(&hostile, &ring[0], disks, 4), 0);
 }
 
+static void count_unreadable(void *context, const char *path, int error)
+{
+	(void)path;
+	(void)error;
+	++*(unsigned *)context;
+}
+
 /* A disk that udev has looked at is not read, since that may take for ever; of others udev knows nothing. */
 static void what_udev_has_seen_is_not_read(void **state)
 {
 	static const char *const names[] = {"sda", "rbd0"};
 	struct host_blocks made_blocks;
+	unsigned unreadable = 0;
 	struct made made;
 
 	(void)state;
@@ -317,8 +325,17 @@ static void what_udev_has_seen_is_not_read(void **state)
 		snprintf(path, sizeof(path), "/.strait/blkid/%s.json", names[i]);
 		made_file(&made, path, "{\"type\":\"xfs\"}");
 	}
+	/* Nor is what is mounted, whoever may not read it. */
+	made_file(&made, "/sys/class/block/sdb/size", "2048\n");
+	made_file(&made, "/sys/class/block/sdb/dev", "8:16\n");
+	made_file(&made, "/.strait/manifest.json",
+		  "{\"version\":1,\"errors\":{\"/.strait/blkid/sdb.json\":\"EPERM\"}}");
+	made_file(&made, "/proc/self/mountinfo", "27 1 8:16 / / rw - ext4 /dev/sdb rw\n");
 	made_open(&made);
 	host_blocks_read(made.tree, &made_blocks);
+	same(host_block_find(&made_blocks, "sdb")->content, "ext4");
+	tree_unreadable(made.tree, count_unreadable, &unreadable);
+	assert_int_equal(unreadable, 0);
 	assert_null(host_block_find(&made_blocks, "sda")->content);
 	same(host_block_find(&made_blocks, "rbd0")->content, "xfs");
 	made_close(&made);
