@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/sanitized.h"
 #include "check_place.h"
 #include "check_table.h"
 #include "control/daemon.h"
@@ -131,13 +132,13 @@ static void print_sandbox(const struct sandbox *sandbox)
 		return;
 	}
 	printf("Sandbox: %s, no capabilities", sandbox->user);
-	if (SANDBOX_SANITIZED)
+	if (STRAIT_SANITIZED)
 		printf(", no Landlock and seccomp under a sanitizer");
 	else if (sandbox_wants(options, SANDBOX_LANDLOCK) && landlock)
 		printf(", Landlock ABI %d", landlock);
 	else if (sandbox_wants(options, SANDBOX_LANDLOCK))
 		printf(", no Landlock in this kernel");
-	if (!SANDBOX_SANITIZED && sandbox_wants(options, SANDBOX_SECCOMP))
+	if (!STRAIT_SANITIZED && sandbox_wants(options, SANDBOX_SECCOMP))
 		printf(", seccomp");
 	printf("%s.\n", sandbox_wants(options, SANDBOX_IO_URING) ? ", io_uring restricted" : "");
 }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/log.h"
+#include "base/sanitized.h"
 #include "control/units.h"
 
 #define OWN_USER "strait"
@@ -121,7 +122,7 @@ static int drop_paths(struct sandbox *sandbox, struct error *err)
 
 	if (!sandbox_wants(&sandbox->options, SANDBOX_LANDLOCK))
 		return 0;
-	if (SANDBOX_SANITIZED) {
+	if (STRAIT_SANITIZED) {
 		snprintf(sandbox->landlock, sizeof(sandbox->landlock), "no Landlock under a sanitizer");
 		return 0;
 	}
@@ -155,7 +156,7 @@ int sandbox_drop(struct sandbox *sandbox, struct error *err)
 	if (ret == 0)
 		ret = drop_paths(sandbox, err);
 	/* The leak check of a sanitizer looks at the process from outside. */
-	if (SANDBOX_SANITIZED)
+	if (STRAIT_SANITIZED)
 		prctl(PR_SET_DUMPABLE, 1, 0, 0, 0);
 	return ret;
 }
@@ -166,7 +167,7 @@ int sandbox_filter(struct sandbox *sandbox, struct error *err)
 
 	if (!sandbox_wants(&sandbox->options, SANDBOX_SECCOMP))
 		return 0;
-	if (SANDBOX_SANITIZED) {
+	if (STRAIT_SANITIZED) {
 		snprintf(sandbox->seccomp, sizeof(sandbox->seccomp), "no seccomp under a sanitizer");
 		return 0;
 	}
@@ -196,7 +197,7 @@ void sandbox_describe_build(char *text, size_t capacity)
 {
 	const struct scmp_version *version = seccomp_version();
 
-	if (SANDBOX_SANITIZED)
+	if (STRAIT_SANITIZED)
 		snprintf(text, capacity,
 			 "sandbox: user, capabilities, io_uring; no seccomp and Landlock under a sanitizer");
 	else

@@ -103,16 +103,4 @@ int sandbox_landlock_version(void);
  */
 int sandbox_seccomp(void);
 
-/* Sanitizers make system calls of their own: a program built with one goes without seccomp and Landlock. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANDBOX_SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANDBOX_SANITIZED 1
-#endif
-#endif
-#ifndef SANDBOX_SANITIZED
-#define SANDBOX_SANITIZED 0
-#endif
-
 #endif

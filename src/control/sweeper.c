@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "base/sanitized.h"
 #include "control/sandbox.h"
 
 /* How long to wait for an answer, ms. */
@@ -75,7 +76,7 @@ static void confine(const char *const *paths, unsigned count)
 		if (paths[i] && (directories[known] = directory_of(paths[i])))
 			known++;
 	}
-	if (directories && !SANDBOX_SANITIZED)
+	if (directories && !STRAIT_SANITIZED)
 		sandbox_landlock(directories, known);
 }
 

@@ -14,8 +14,13 @@
 
 #define ANSWER_MAX (64u << 20)
 
-/* Where the child writes: all other descriptors but those of standard ones, which are /dev/null, are closed in it. */
-#define OUT 3
+/*
+ * Where the child writes: all other descriptors but PATIENCE_FILE and those of standard ones, which are /dev/null, are
+ * closed in it.
+ */
+#define OUT     3
+#define NONE    (-1)
+#define FOREVER INT64_MAX
 
 static void write_all(const void *bytes, size_t length)
 {
@@ -35,21 +40,26 @@ static void write_all(const void *bytes, size_t length)
  * Who reads what we print waits until the last one has closed it: a child that cannot be killed must not have it. What
  * it writes is provide()'s result, then the text.
  */
-static void answer(int fd, tree_provide *provide, void *context)
+static void answer(int fd, int file, tree_provide *provide, void *context)
 {
+	const int first_closed = file == NONE ? OUT + 1 : PATIENCE_FILE + 1;
 	char *text = NULL;
 	ssize_t length;
 	int null;
 
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	if (dup2(fd, OUT) < 0 || close_range(OUT + 1, ~0u, 0) < 0)
+	/* Either may be where the other is to be. */
+	fd = fcntl(fd, F_DUPFD, PATIENCE_FILE + 1);
+	file = file == NONE ? NONE : fcntl(file, F_DUPFD, PATIENCE_FILE + 1);
+	if (dup2(fd, OUT) < 0 || (first_closed > PATIENCE_FILE && dup2(file, PATIENCE_FILE) < 0) ||
+	    close_range((unsigned)first_closed, ~0u, 0) < 0)
 		_exit(1);
 	null = open("/dev/null", O_RDWR);
 	for (int standard = 0; standard < OUT; standard++) {
 		if (dup2(null, standard) < 0)
 			close(standard);
 	}
-	close_range(OUT + 1, ~0u, 0);
+	close_range((unsigned)first_closed, ~0u, 0);
 	length = provide(context, &text);
 	write_all(&length, sizeof(length));
 	if (length > 0)
@@ -66,14 +76,13 @@ static int64_t now_ms(void)
 }
 
 /* All that comes until the other end is closed: 0, with *text, or an error. */
-static int receive(int fd, char **text, size_t *length)
+static int receive(int fd, int64_t deadline, char **text, size_t *length)
 {
-	const int64_t deadline = now_ms() + PATIENCE_MS;
 	size_t room = 0;
 
 	for (;;) {
 		struct pollfd ready = {.fd = fd, .events = POLLIN};
-		const int64_t left = deadline - now_ms();
+		const int64_t left = deadline == FOREVER ? PATIENCE_MS : deadline - now_ms();
 		ssize_t got;
 
 		if (left <= 0)
@@ -112,7 +121,7 @@ static ssize_t take(char *text, size_t length)
 	return result;
 }
 
-ssize_t patience_ask(tree_provide *provide, void *context, char **text)
+static ssize_t ask(int file, int64_t deadline, tree_provide *provide, void *context, char **text)
 {
 	char *received = NULL;
 	size_t length = 0;
@@ -124,12 +133,12 @@ ssize_t patience_ask(tree_provide *provide, void *context, char **text)
 		return -errno;
 	child = fork();
 	if (child == 0)
-		answer(fds[1], provide, context);
+		answer(fds[1], file, provide, context);
 	if (child < 0)
 		ret = -errno;
 	close(fds[1]);
 	if (ret == 0)
-		ret = receive(fds[0], &received, &length);
+		ret = receive(fds[0], deadline, &received, &length);
 	close(fds[0]);
 	if (child > 0) {
 		kill(child, SIGKILL);
@@ -144,4 +153,14 @@ ssize_t patience_ask(tree_provide *provide, void *context, char **text)
 	else
 		free(received);
 	return ret;
+}
+
+ssize_t patience_ask(tree_provide *provide, void *context, char **text)
+{
+	return ask(NONE, now_ms() + PATIENCE_MS, provide, context, text);
+}
+
+ssize_t patience_ask_of_file(int fd, tree_provide *provide, void *context, char **text)
+{
+	return ask(fd, FOREVER, provide, context, text);
 }

@@ -13,4 +13,12 @@
 #define PATIENCE_MS 5000
 ssize_t patience_ask(tree_provide *provide, void *context, char **text);
 
+/*
+ * Likewise, of an open file, which the child has as PATIENCE_FILE and no other has, and without an end: for what may
+ * crash, or be taken over by what it reads. How long that takes the child is to limit (confine()). -EPROTO: it has
+ * crashed.
+ */
+#define PATIENCE_FILE 4
+ssize_t patience_ask_of_file(int fd, tree_provide *provide, void *context, char **text);
+
 #endif

@@ -21,6 +21,7 @@
 #include <cmocka.h>
 
 #include "base/log.h"
+#include "base/sanitized.h"
 #include "engine/ring.h"
 #include "sandbox_attempts.h"
 
@@ -216,7 +217,7 @@ int main(void)
 		cmocka_unit_test(users_that_are_not_there),
 	};
 
-	if (SANDBOX_SANITIZED) {
+	if (STRAIT_SANITIZED) {
 		puts("skipped: under a sanitizer, which makes system calls of its own, there is no seccomp and no "
 		     "Landlock");
 		return 77;

@@ -113,13 +113,55 @@ static void a_child_has_nothing_of_ours(void **state)
 	close(fd);
 }
 
+/* Which of the first ten descriptors it has, and the beginning of its file. */
+static ssize_t look_at_file(void *context, char **text)
+{
+	char *seen = calloc(1, 32);
+
+	(void)context;
+	for (int fd = 0; seen && fd < 10; fd++)
+		seen[fd] = fcntl(fd, F_GETFD) < 0 ? '-' : 'x';
+	if (!seen || pread(PATIENCE_FILE, seen + 10, 4, 0) != 4)
+		return -EIO;
+	*text = seen;
+	return (ssize_t)strlen(seen);
+}
+
+/* Whichever number it has here: among them those where the child has its answer and the file. */
+static void a_file_is_all_that_is_open(void **state)
+{
+	FILE *file = tmpfile();
+	char *text = NULL;
+
+	(void)state;
+	assert_non_null(file);
+	fputs("word", file);
+	fflush(file);
+	for (int fd = 3; fd < 9; fd++) {
+		const int before = fcntl(fd, F_DUPFD_CLOEXEC, 20);
+
+		if (fd != fileno(file))
+			assert_int_equal(dup2(fileno(file), fd), fd);
+		assert_int_equal(patience_ask_of_file(fd, look_at_file, NULL, &text), 14);
+		assert_memory_equal(text, "xxxxx-----word", 14);
+		free(text);
+		if (before >= 0)
+			assert_int_equal(dup2(before, fd), fd);
+		else if (fd != fileno(file))
+			close(fd);
+		if (before >= 0)
+			close(before);
+	}
+	assert_int_equal(patience_ask_of_file(fileno(file), die, NULL, &text), -EPROTO);
+	fclose(file);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(an_answer_is_what_it_was),
-		cmocka_unit_test(too_much_is_refused),
-		cmocka_unit_test(no_answer_is_an_error),
-		cmocka_unit_test(a_child_has_nothing_of_ours),
+		cmocka_unit_test(an_answer_is_what_it_was),   cmocka_unit_test(too_much_is_refused),
+		cmocka_unit_test(no_answer_is_an_error),      cmocka_unit_test(a_child_has_nothing_of_ours),
+		cmocka_unit_test(a_file_is_all_that_is_open),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
