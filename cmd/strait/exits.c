@@ -12,6 +12,7 @@
 #include "client/table.h"
 #include "command.h"
 #include "host/exit_counts.h"
+#include "host/exit_data.h"
 #include "host/exit_text.h"
 #include "host_tool.h"
 #include "seconds.h"
@@ -29,7 +30,7 @@ static const struct client_option options[] = {
 	{.name = "trace",
 	 .letter = 't',
 	 .argument = "FILE",
-	 .help = "a trace of kvm_exit and kvm_entry that was recorded, as text\n(\"-\": standard input)",
+	 .help = "a trace of kvm_exit and kvm_entry that was recorded: trace.dat, or\ntext (\"-\": standard input)",
 	 .value = &trace_file},
 	{.name = NULL},
 };
@@ -42,8 +43,7 @@ static const struct client_command command = {
 		 "with tracefs), else by KVM's statistics, which have no times.",
 	.more = "Examples:\n"
 		"  strait exits --for 10 vm3\n"
-		"  trace-cmd record -e kvm:kvm_exit -e kvm:kvm_entry sleep 10 && trace-cmd report >trace.txt &&\n"
-		"      strait exits --trace trace.txt",
+		"  trace-cmd record -e kvm:kvm_exit -e kvm:kvm_entry sleep 10 && strait exits --trace trace.dat",
 	.options = options,
 	.operands_max = 1,
 	.of_host = true,
@@ -192,23 +192,23 @@ static int show(const struct client_arguments *arguments, struct host *host, con
 	return code == CLIENT_EXIT_OK && exits_worst(&summary) == EXIT_WORRYING ? CLIENT_EXIT_FINDINGS : code;
 }
 
-/* The document of a trace that was recorded. */
-static char *read_trace(struct error *err)
+/* The document of a trace as text. */
+static char *read_text(FILE *file, struct error *err)
 {
-	const bool standard = strcmp(trace_file, "-") == 0;
-	FILE *file = standard ? stdin : fopen(trace_file, "re");
 	struct exit_counts *counts = exit_counts_new();
 	struct exit_origin origin = {.source = trace_file};
 	json_t *json = NULL;
 	char *text = NULL;
 
-	if (!file || !counts) {
-		error_set(err, -errno, "%s: %s", trace_file, strerror(errno));
+	if (!counts) {
+		error_set(err, -ENOMEM, "no memory");
 	} else if (exit_text_read(counts, file) == 0 || ferror(file) || exit_counts_seconds(counts) <= 0) {
-		error_set(err, -EINVAL,
-			  "%s: expected a trace as text with events kvm_exit and kvm_entry, found none; of a trace.dat "
-			  "\"trace-cmd report\" makes such text, of a perf.data \"perf script\"",
-			  trace_file);
+		error_set(
+			err, -EINVAL,
+			"%s: expected a trace with events kvm_exit and kvm_entry, found none: a trace.dat, which is no "
+			"pipe, or text, as \"trace-cmd report\" makes of a trace.dat and \"perf script\" of a "
+			"perf.data",
+			trace_file);
 	} else {
 		origin.seconds = exit_counts_seconds(counts);
 		json = exit_counts_json(counts, &origin);
@@ -217,9 +217,24 @@ static char *read_trace(struct error *err)
 			error_set(err, -ENOMEM, "no memory");
 	}
 	json_decref(json);
-	if (file && !standard)
-		fclose(file);
 	exit_counts_free(counts);
+	return text;
+}
+
+/* The document of a trace that was recorded. */
+static char *read_trace(struct error *err)
+{
+	const bool standard = strcmp(trace_file, "-") == 0;
+	FILE *file = standard ? stdin : fopen(trace_file, "re");
+	char *text;
+
+	if (!file) {
+		error_set(err, -errno, "%s: %s", trace_file, strerror(errno));
+		return NULL;
+	}
+	text = exit_data_is(fileno(file)) ? exit_data_read(fileno(file), trace_file, err) : read_text(file, err);
+	if (!standard)
+		fclose(file);
 	return text;
 }
 
@@ -242,6 +257,8 @@ static int show_trace(const struct client_arguments *arguments)
 		host->tree = tree;
 		if (host_exits_parse(tree, text, strlen(text), &exits) == 0)
 			code = show(arguments, host, &exits, NULL, &err);
+		else
+			fprintf(stderr, "%s: %s: cannot be read\n", command.name, trace_file);
 		tree_close(tree);
 	} else {
 		fprintf(stderr, "%s: %s\n", command.name, err.text);

@@ -49,6 +49,11 @@ static const char with[] =
 #else
 	" -libnvme"
 #endif
+#ifdef HAVE_LIBTRACECMD
+	" +libtracecmd"
+#else
+	" -libtracecmd"
+#endif
 #ifdef HAVE_LIBTRACEFS
 	" +libtracefs"
 #else

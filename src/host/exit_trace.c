@@ -15,8 +15,7 @@
 
 #include <tracefs.h>
 
-#include "host/exit_counts.h"
-#include "host/exit_reason.h"
+#include "host/exit_events.h"
 
 /* Names of our instances, with the process behind. */
 #define INSTANCE "strait-exits-"
@@ -38,44 +37,14 @@ extern void __lsan_enable(void) __attribute__((weak));
 
 struct trace {
 	struct tracefs_instance *instance;
-	struct tep_handle *events;
-	struct exit_counts *counts;
-	int exit, entry; /* ids of the events */
-	struct tep_format_field *reason, *isa, *info1;
+	struct exit_events events;
 };
-
-static uint64_t field(const struct tep_format_field *format, const struct tep_record *record)
-{
-	unsigned long long value = 0;
-
-	if (!format || tep_read_number_field((struct tep_format_field *)format, record->data, &value) < 0)
-		return 0;
-	return value;
-}
-
-static const char *name_of(struct trace *trace, const struct tep_record *record)
-{
-	const uint32_t reason = (uint32_t)field(trace->reason, record);
-	const unsigned isa = (unsigned)field(trace->isa, record);
-	const char *name = exit_reason_name(isa, reason, field(trace->info1, record));
-	char text[32];
-
-	if (name)
-		return name;
-	snprintf(text, sizeof(text), "0x%" PRIx32, reason);
-	return exit_counts_name(trace->counts, text);
-}
 
 static int take(struct tep_event *event, struct tep_record *record, int cpu, void *context)
 {
-	struct trace *trace = context;
-	const int tid = tep_data_pid(trace->events, record);
-
+	(void)event;
 	(void)cpu;
-	if (event->id == trace->exit)
-		exit_counts_exit(trace->counts, tid, name_of(trace, record), record->ts);
-	else if (event->id == trace->entry)
-		exit_counts_entry(trace->counts, tid, record->ts);
+	exit_events_take(context, record);
 	return 0;
 }
 
@@ -110,8 +79,8 @@ static int refuse(struct error *err, int code, const char *what)
 static int find_events(struct trace *trace, struct error *err)
 {
 	static const char *const systems[] = {"kvm", NULL};
-	struct tep_event *exit, *entry;
 	const char *directory = NULL;
+	int ret;
 
 	/* Who looks at a machine does not mount anything there. */
 	if (tracefs_tracing_dir_is_mounted(false, &directory) <= 0 || !directory)
@@ -120,19 +89,15 @@ static int find_events(struct trace *trace, struct error *err)
 				 "\"mount -t tracefs none /sys/kernel/tracing\" as root");
 	if (access(directory, R_OK | X_OK) < 0)
 		return refuse(err, errno, directory);
-	trace->events = tracefs_local_events_system(directory, systems);
-	exit = trace->events ? tep_find_event_by_name(trace->events, "kvm", "kvm_exit") : NULL;
-	entry = trace->events ? tep_find_event_by_name(trace->events, "kvm", "kvm_entry") : NULL;
-	if (!exit || !entry)
+	trace->events.formats = tracefs_local_events_system(directory, systems);
+	ret = trace->events.formats ? exit_events_find(&trace->events) : -ENOENT;
+	if (ret == -ENOTSUP)
+		return error_set(err, ret, "tracepoint kvm_exit: expected a field exit_reason");
+	if (ret < 0)
 		return error_set(
-			err, -ENOENT,
+			err, ret,
 			"tracepoints of KVM: this kernel has none; is the module kvm loaded (kvm_intel, kvm_amd)?");
-	trace->exit = exit->id;
-	trace->entry = entry->id;
-	trace->reason = tep_find_field(exit, "exit_reason");
-	trace->isa = tep_find_field(exit, "isa");
-	trace->info1 = tep_find_field(exit, "info1");
-	return trace->reason ? 0 : error_set(err, -ENOTSUP, "tracepoint kvm_exit: expected a field exit_reason");
+	return 0;
 }
 
 /* The CPUs of one guest, so that the others cost nothing. */
@@ -184,8 +149,8 @@ static void end(struct trace *trace)
 		tracefs_instance_destroy(trace->instance);
 		tracefs_instance_free(trace->instance);
 	}
-	if (trace->events)
-		tep_free(trace->events);
+	if (trace->events.formats)
+		tep_free(trace->events.formats);
 }
 
 static uint64_t now_ns(void)
@@ -205,11 +170,11 @@ static uint64_t collect(struct trace *trace, const sigset_t *wake, uint64_t ns)
 
 	while (got < 0 && now_ns() - start < ns) {
 		got = sigtimedwait(wake, NULL, &turn);
-		tracefs_iterate_raw_events(trace->events, trace->instance, NULL, 0, take, trace);
+		tracefs_iterate_raw_events(trace->events.formats, trace->instance, NULL, 0, take, &trace->events);
 	}
 	tracefs_event_disable(trace->instance, "kvm", NULL);
 	ns = now_ns() - start;
-	tracefs_iterate_raw_events(trace->events, trace->instance, NULL, 0, take, trace);
+	tracefs_iterate_raw_events(trace->events.formats, trace->instance, NULL, 0, take, &trace->events);
 	return ns;
 }
 
@@ -265,7 +230,7 @@ bool exit_trace_is_built(void)
 
 ssize_t exit_trace_run(uint64_t ns, const int *tids, unsigned count, char **text, struct error *err)
 {
-	struct trace trace = {.counts = exit_counts_new()};
+	struct trace trace = {.events.counts = exit_counts_new()};
 	sigset_t wake, before;
 	ssize_t ret;
 
@@ -273,7 +238,7 @@ ssize_t exit_trace_run(uint64_t ns, const int *tids, unsigned count, char **text
 	block_signals(&wake, &before);
 	if (__lsan_disable)
 		__lsan_disable();
-	ret = trace.counts ? begin(&trace, tids, count, err) : error_set(err, -ENOMEM, "no memory");
+	ret = trace.events.counts ? begin(&trace, tids, count, err) : error_set(err, -ENOMEM, "no memory");
 	if (__lsan_enable)
 		__lsan_enable();
 	if (ret == 0) {
@@ -282,14 +247,14 @@ ssize_t exit_trace_run(uint64_t ns, const int *tids, unsigned count, char **text
 
 		origin.seconds = (double)collect(&trace, &wake, ns) / 1e9;
 		origin.lost = lost_events(&trace);
-		document = exit_counts_json(trace.counts, &origin);
+		document = exit_counts_json(trace.events.counts, &origin);
 		*text = document ? json_dumps(document, JSON_COMPACT) : NULL;
 		json_decref(document);
 		ret = *text ? (ssize_t)strlen(*text) : error_set(err, -ENOMEM, "no memory");
 	}
 	end(&trace);
 	sigprocmask(SIG_SETMASK, &before, NULL);
-	exit_counts_free(trace.counts);
+	exit_counts_free(trace.events.counts);
 	return ret;
 }
 

@@ -3,11 +3,14 @@
 
 import json
 import os
+import random
+import shutil
 import subprocess
 
 import pytest
 
 from machines import build, machine
+from tracedat import EXIT, entry_record, exit_record, trace_dat
 
 # A hundred times in a second each: an exit, and how long until the guest is entered again.
 TURNS = 100
@@ -127,6 +130,110 @@ def test_a_file_that_is_no_trace(build_dir, workdir):
     assert strait(build_dir, "exits", "--trace", path, "vm1").returncode == 2
     result = strait(build_dir, "exits", "--for", "0")
     assert (result.returncode, "--for=0: expected seconds from 1 to 86400" in result.stderr) == (2, True)
+
+
+NPF, IO, HLT = 0x400, 0x7b, 0x78
+SVM = 2
+
+
+def recorded(tid, start=10**12, gap=10**7):
+    """As many exits for each of three reasons, and of npf some for a device's registers."""
+    for turn in range(3 * TURNS):
+        reason = (NPF, IO, HLT)[turn % 3]
+        yield start + turn * gap, exit_record(tid, reason, SVM, 0xd if turn % 2 else 4)
+        yield start + turn * gap + 10_000 + turn, entry_record(tid)
+
+
+def dat(path, **how):
+    """A trace.dat of two CPUs at this path; of one of them nothing happens for a while, which is an event of its own."""
+    with open(path, "wb") as file:
+        file.write(trace_dat([list(recorded(4711)), list(recorded(4712, start=10**12 + 3, gap=2 * 10**8))], **how))
+    return path
+
+
+@pytest.fixture
+def binary(build_dir):
+    if "-libtracecmd" in strait(build_dir, "--version").stdout:
+        pytest.skip("built without libtracecmd")
+
+
+def convert(path, *options):
+    """The same trace as trace-cmd writes it."""
+    other = path + ".other"
+    subprocess.run(["trace-cmd", "convert", "-i", path, "-o", other, *options], check=True, capture_output=True)
+    return other
+
+
+def test_a_binary_trace(build_dir, workdir, binary):
+    path = dat(os.path.join(workdir, "trace.dat"))
+    told = report(build_dir, "--trace", path)
+    guest, = told["guests"]
+    assert {reason: sum(step["count"] for step in row["histogram"]) for reason, row in rows(guest).items()} == \
+        {"npf": TURNS, "npf (MMIO)": TURNS, "io": 2 * TURNS, "hlt": 2 * TURNS}
+    assert told["seconds"] == pytest.approx(299 * 0.2, rel=1e-3) and told["lost"] == 0
+    assert rows(guest)["hlt"]["min-ns"] == 10_002 and rows(guest)["hlt"]["max-ns"] == 10_299
+    with open(path, "rb") as file:
+        assert report(build_dir, "--trace", "-", stdin=file)["guests"] == told["guests"]
+    lost = report(build_dir, "--trace", dat(path, lost=7))
+    assert lost["lost"] == 14 and lost["guests"] == told["guests"]
+
+
+def test_a_binary_trace_tells_what_its_text_does(build_dir, workdir, binary):
+    if not shutil.which("trace-cmd"):
+        pytest.skip("trace-cmd is not installed")
+    path = dat(os.path.join(workdir, "trace.dat"))
+    text = subprocess.run(["trace-cmd", "report", "-t", "-N", "-i", path], check=True, capture_output=True, text=True)
+    told = report(build_dir, "--trace", "-", input=text.stdout)
+    for file in (path, convert(path, "--file-version", "7", "--compression", "none"),
+                 convert(path, "--file-version", "7", "--compression", "any")):
+        assert report(build_dir, "--trace", file) == told | {"source": file}
+
+
+def test_a_binary_trace_of_something_else(build_dir, workdir, binary):
+    path = os.path.join(workdir, "trace.dat")
+    with open(dat(path), "r+b") as file:
+        whole = file.read().replace(b"name: kvm_exit", b"name: kvm_exot")
+        file.seek(0)
+        file.write(whole)
+    result = strait(build_dir, "exits", "--trace", path)
+    assert result.returncode == 3 and "expected a trace with events kvm_exit and kvm_entry, found none" in result.stderr
+    with subprocess.Popen(["cat", dat(path)], stdout=subprocess.PIPE) as pipe:
+        result = strait(build_dir, "exits", "--trace", "-", stdin=pipe.stdout)
+    assert result.returncode == 3 and "a trace.dat, which is no pipe" in result.stderr
+
+
+def test_a_damaged_binary_trace(build_dir, workdir, binary):
+    """The library may do with it what it will: what comes out are exits, or an error."""
+    path = dat(os.path.join(workdir, "trace.dat"))
+    with open(path, "rb") as file:
+        whole = file.read()
+    chance = random.Random(5)
+    first = whole.index(bytes([EXIT, 0, 0, 0]))
+    damaged = [whole[:length] for length in (10, 11, 12, 40, 200, 1000, 2000, 3000, first, first + 5000)]
+    damaged += [whole[:10] + chance.randbytes(5000), whole[:10] + b"\xff" * 5000, whole[:10] + bytes(5000)]
+    for _ in range(60):
+        copy = bytearray(whole)
+        for _ in range(chance.choice((1, 10, 100))):
+            copy[chance.randrange(10, first + 400)] = chance.choice((0, 1, 0x7f, 0x80, 0xff, chance.randrange(256)))
+        damaged.append(bytes(copy))
+    wrong = 0
+    for number, content in enumerate(damaged):
+        with open(path, "wb") as file:
+            file.write(content)
+        result = strait(build_dir, "exits", "--json", "--trace", path)
+        if result.returncode == 3:
+            wrong += 1
+            assert result.stderr.startswith(f"strait exits: {path}: ") and result.stdout == "", number
+        else:
+            assert result.returncode in (0, 1) and json.loads(result.stdout), (number, result.stderr)
+    assert wrong >= 13
+
+
+def test_a_binary_trace_without_the_library(build_dir, workdir):
+    if "+libtracecmd" in strait(build_dir, "--version").stdout:
+        pytest.skip("built with libtracecmd")
+    result = strait(build_dir, "exits", "--trace", dat(os.path.join(workdir, "trace.dat")))
+    assert result.returncode == 3 and "built without libtracecmd" in result.stderr
 
 
 MANIFEST = {"/.strait/manifest.json": json.dumps({"version": 1, "samples": [0, 2_000_000_000]})}

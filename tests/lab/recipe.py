@@ -17,7 +17,7 @@ LAB = Recipe(
     modules=("virtio_pci", "virtio_blk", "virtio_console", "virtio_net", "virtio_scsi", "kvm", "kvm_amd", "vhost_net",
              "vfio_pci", "vfio_iommu_type1", "tun", "bridge", "dm_mod", "dm_delay", "loop", "vmxnet3"),
     programs={"fio": "fio", "mke2fs": "e2fsprogs", "qemu-system-x86_64": "qemu-system-x86", "qemu-img": "qemu-utils",
-              "ip": "iproute2", "dmsetup": "dmsetup"},
+              "ip": "iproute2", "dmsetup": "dmsetup", "trace-cmd": "trace-cmd"},
     links={"mkfs.ext4": "mke2fs"},
     files=FILES,
     data=("/usr/share/seabios/bios-256k.bin", "/usr/share/qemu/kvmvapic.bin", "/usr/share/qemu/linuxboot_dma.bin",

@@ -56,9 +56,9 @@ def exits(machine, *options):
     return json.loads(output)
 
 
-def rows(report):
+def rows(report, name="good"):
     """Those of the guest; none where it had no exit."""
-    assert [guest["guest"] for guest in report["guests"]] in ([], ["good"])
+    assert [guest["guest"] for guest in report["guests"]] in ([], [name])
     return {row["reason"]: row for guest in report["guests"] for row in guest["exits"]}
 
 
@@ -117,3 +117,20 @@ def test_a_capture_has_them(machine, guest):
         assert rows(exits(machine, "--from", "/run/exits.tar.zst"))["io"]["rate"] > 0
     finally:
         machine.run("rm /run/exits.tar.zst")
+
+
+@pytest.mark.parametrize("guest", [EXITS], indirect=True)
+@pytest.mark.parametrize("form", ["--compression none", "--compression zstd", "-B exits"])
+def test_a_trace_that_trace_cmd_recorded(machine, guest, form):
+    """The file and its text tell the same; neither needs the machine."""
+    if "-libtracecmd" in machine.run("strait --version"):
+        pytest.skip("built without libtracecmd")
+    machine.run(f"cd /run && trace-cmd record -q -b 1024 -o trace.dat {form} -e kvm:kvm_exit -e kvm:kvm_entry sleep 1 "
+                ">record.log 2>&1 || { cat record.log; false; }", timeout=120)
+    try:
+        of_file = rows(exits(machine, "--trace", "/run/trace.dat"), None)
+        machine.run("cd /run && trace-cmd report -t -N trace.dat 2>/run/record.log >trace.txt", timeout=120)
+        of_text = rows(exits(machine, "--trace", "/run/trace.txt"), None)
+    finally:
+        machine.run(f"rm -f /run/trace.*; rmdir {TRACING}/instances/exits 2>/run/record.log; true")
+    assert of_file["io"]["rate"] > 0 and of_file == of_text
