@@ -64,6 +64,12 @@ struct observed_guest_disk {
 	struct series ios, bytes, await_ns, flush_await_ns;
 };
 
+/* What its control group did on a device that its io.max may name. */
+struct observed_group {
+	unsigned major, minor;
+	struct series reads, writes, read_bytes, write_bytes; /* a second */
+};
+
 /* A thread (tid) that was measured and is not the guest's, or a whole process (tid is 0). */
 struct observed_other {
 	int pid, tid;
@@ -91,6 +97,8 @@ struct observation {
 	struct observed_exit *exit;
 	unsigned exit_count, exit_room;
 	struct observed_guest_disk *guest_disk; /* as many as the guest has disks */
+	struct observed_group *group;
+	unsigned group_count;
 	struct observed_other *other;
 	unsigned other_count, other_room;
 	struct series throttled;                                  /* by cpu.max: share of the time */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "audit/observe.h"
+#include "host/array.h"
 
 static struct observed_cpu *cpu_of(struct observation *seen, int number)
 {
@@ -160,6 +161,33 @@ static struct observed_exit *exit_of(struct observation *seen, const char *reaso
 	return &seen->exit[seen->exit_count++];
 }
 
+static struct observed_group *group_of(struct observation *seen, unsigned major, unsigned minor)
+{
+	for (unsigned i = 0; i < seen->group_count; i++) {
+		if (seen->group[i].major == major && seen->group[i].minor == minor)
+			return &seen->group[i];
+	}
+	seen->group = array_grow(seen->host->tree, seen->group, seen->group_count, sizeof(*seen->group));
+	seen->group[seen->group_count] = (struct observed_group){.major = major, .minor = minor};
+	return &seen->group[seen->group_count++];
+}
+
+static void take_groups(struct observation *seen, const struct host_rates *rates)
+{
+	for (unsigned i = 0; i < rates->group_count; i++) {
+		const struct rate_group *rate = &rates->group[i];
+		struct observed_group *group;
+
+		if (rate->pid != seen->guest->pid)
+			continue;
+		group = group_of(seen, rate->major, rate->minor);
+		series_add(&group->reads, rate->reads);
+		series_add(&group->writes, rate->writes);
+		series_add(&group->read_bytes, rate->read_bytes);
+		series_add(&group->write_bytes, rate->write_bytes);
+	}
+}
+
 static void take_guest(struct observation *seen, const struct host_rates *rates)
 {
 	for (unsigned i = 0; i < rates->guest_count; i++) {
@@ -196,6 +224,7 @@ void observe_rates(struct observation *seen)
 		if (rates->exit[i].pid == seen->guest->pid)
 			series_add(&exit_of(seen, rates->exit[i].reason)->rate, rates->exit[i].rate);
 	}
+	take_groups(seen, rates);
 	take_guest(seen, rates);
 	series_add(&seen->cpu_pressure, rates->cpu_pressure.some);
 	series_add(&seen->io_pressure, rates->io_pressure.some);

@@ -4,6 +4,7 @@
 
 #include "audit/rules_guest.h"
 #include "audit/suspect.h"
+#include "host/group_io.h"
 
 /* Is what is below the guest's disks slow: saturated, slow by itself, or held back by a limit? */
 
@@ -11,6 +12,7 @@
 #define SLOW_NS   5e6 /* a request to something without moving parts */
 #define SLOW_DISK 25e6
 #define SLOWEST   20 /* so many times that explains it all */
+#define AT_LIMIT  0.9
 
 static double limit_of(const struct host_block *block)
 {
@@ -215,7 +217,7 @@ static void look_at_requests(struct suspicion *suspicion)
  */
 static bool is_held_back(const struct observed_guest_disk *disk, double share)
 {
-	return share >= 0.9 || (share >= 0.4 && series_mean(&disk->await_ns) >= SLOW_NS && !is_mostly_below(disk));
+	return share >= AT_LIMIT || (share >= 0.4 && series_mean(&disk->await_ns) >= SLOW_NS && !is_mostly_below(disk));
 }
 
 static double share_of(double value, int64_t limit)
@@ -243,18 +245,82 @@ static void tell_throttle(struct suspicion *suspicion, const struct observed_gue
 		     rule_disk_name(disk->disk));
 }
 
+static const struct observed_group *group_of(const struct observation *seen, const struct group_io *limit)
+{
+	static const struct observed_group unknown;
+
+	for (unsigned i = 0; i < seen->group_count; i++) {
+		if (seen->group[i].major == limit->major && seen->group[i].minor == limit->minor)
+			return &seen->group[i];
+	}
+	return &unknown;
+}
+
+/* The guest's disk that is on a device: it shows whether requests wait above. NULL: none that is known. */
+static const struct observed_guest_disk *disk_on(const struct observation *seen, const struct host_block *block)
+{
+	for (unsigned i = 0; i < seen->disk_count; i++) {
+		for (unsigned k = 0; seen->disk[i].block == block && k < seen->guest->disk_count; k++) {
+			if (seen->guest_disk[k].disk == seen->disk[i].of)
+				return &seen->guest_disk[k];
+		}
+	}
+	return NULL;
+}
+
+/* A line of io.max, and what io.stat says that the group did on that device. Returns whether it limits anything. */
+static bool tell_group(struct suspicion *suspicion, const struct group_io *limit)
+{
+	const struct observation *seen = suspicion->seen;
+	const struct observed_group *group = group_of(seen, limit);
+	const struct host_block *block = host_block_by_number(&seen->host->blocks, limit->major, limit->minor);
+	const struct {
+		const char *what;
+		int64_t limit;
+		double did;
+	} kinds[] = {
+		{"reads", limit->reads, series_mean(&group->reads)},
+		{"writes", limit->writes, series_mean(&group->writes)},
+		{"bytes read", limit->read_bytes, series_mean(&group->read_bytes)},
+		{"bytes written", limit->write_bytes, series_mean(&group->write_bytes)},
+	};
+	const struct observed_guest_disk *disk = disk_on(seen, block);
+	const char *allowed = "", *did = "";
+	struct tree *tree = seen->host->tree;
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++) {
+		const double share = share_of(kinds[i].did, kinds[i].limit);
+
+		if (kinds[i].limit <= 0)
+			continue;
+		allowed = tree_format(tree, "%s%s%lld %s", allowed, *allowed ? ", " : "", (long long)kinds[i].limit,
+				      kinds[i].what);
+		if (disk ? is_held_back(disk, share) : share >= AT_LIMIT)
+			did = tree_format(tree, "%s, and it did %.1f %s", did, kinds[i].did, kinds[i].what);
+	}
+	if (!*allowed)
+		return false;
+	suspect_found(suspicion, *did ? 88 : 36, "io.max of its control group lets it do %s a second on %s%s", allowed,
+		      block ? block->name : tree_format(tree, "%u:%u", limit->major, limit->minor), did);
+	suspect_next(suspicion, "virsh blkiotune %s, or io.max and io.stat of its control group",
+		     suspect_guest(suspicion));
+	return true;
+}
+
 static void look_at_limits(struct suspicion *suspicion)
 {
 	const struct guest *guest = suspicion->seen->guest;
-	const bool grouped = guest->io_max && *guest->io_max && strncmp(guest->io_max, "max", 3);
+	const char *at = guest->io_max;
+	struct group_io limit;
+	bool grouped = false;
 
+	while ((at = group_io_next(at, &limit)))
+		grouped |= tell_group(suspicion, &limit);
 	for (unsigned i = 0; i < guest->disk_count; i++) {
 		if (guest->disk[i].throttle.iops > 0 || guest->disk[i].throttle.bps > 0)
 			tell_throttle(suspicion, &suspicion->seen->guest_disk[i]);
 	}
-	if (grouped)
-		suspect_found(suspicion, 36, "io.max of its control group: %s", guest->io_max);
-	else if (guest->disk_count)
+	if (guest->disk_count || grouped)
 		suspect_clear(suspicion, "neither its disks nor its control group have limits");
 	else
 		suspect_unknown(suspicion, "its disks are not known");

@@ -206,6 +206,7 @@ static void tell_left_out(struct tree *tree, const struct host_counters *counter
 		{&counters->processes, "/proc/*/stat"},
 		{&counters->raw_processes, "/proc/*/stat"},
 		{&counters->guests, "/proc/*/cgroup"},
+		{&counters->groups, "/sys/fs/cgroup/*/io.stat"},
 		{&counters->guest_disks, "/.strait/qmp/*/query-blockstats.json"},
 	};
 
@@ -232,7 +233,7 @@ struct host_counters *host_counters_read(struct host *host)
 	read_memory(tree, counters);
 	host_counters_exits(host, &counters->exits);
 	host_counters_processes(host, &counters->raw_processes, &counters->processes);
-	host_counters_guests(host, &counters->guests, &counters->guest_disks);
+	host_counters_guests(host, counters);
 	tell_left_out(tree, counters);
 	return counters;
 }

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "host/group_io.h"
 #include "host/host.h"
 #include "host/pressure.h"
 
@@ -58,6 +59,11 @@ struct counter_guest {
 	int64_t throttled_us; /* HOST_UNKNOWN: no cpu.stat */
 };
 
+struct counter_group {
+	int pid;
+	struct group_io done;
+};
+
 struct counter_guest_disk {
 	int pid;
 	const char *id;
@@ -73,7 +79,7 @@ struct counter_list {
 
 struct host_counters {
 	uint64_t ns; /* CLOCK_BOOTTIME of that machine */
-	struct counter_list cpus, threads, irqs, disks, nets, exits, processes, guests, guest_disks;
+	struct counter_list cpus, threads, irqs, disks, nets, exits, processes, guests, groups, guest_disks;
 	struct counter_list raw_processes; /* live: what processes is the difference of */
 	struct host_pressure cpu, io, memory;
 	int64_t dirty, writeback; /* bytes */
@@ -90,9 +96,9 @@ void *counter_add(struct tree *tree, struct counter_list *list, size_t size);
 void host_counters_threads(struct host *host, struct counter_list *threads);
 void host_counters_exits(struct host *host, struct counter_list *exits);
 void host_counters_processes(struct host *host, struct counter_list *raw, struct counter_list *processes);
-void host_counters_guests(struct host *host, struct counter_list *guests, struct counter_list *disks);
+void host_counters_guests(struct host *host, struct host_counters *counters);
 
-/* And what changed in these parts: rates->process, guest and guest_disk. */
+/* And what changed in these parts: rates->process, guest, group and guest_disk. */
 void host_rates_of_guests(struct tree *tree, const struct host_counters *before, const struct host_counters *now,
 			  struct host_rates *rates);
 

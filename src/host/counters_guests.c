@@ -84,18 +84,39 @@ static void ask_blocks(struct host *host, const struct guest *guest, struct coun
 	json_decref(answer);
 }
 
-void host_counters_guests(struct host *host, struct counter_list *guests, struct counter_list *disks)
+/* More than a control group has reached yet. */
+#define DEVICES_MOST 1024u
+
+/* What the group has done whose io.max holds the guest back. */
+static void read_group(struct tree *tree, const struct guest *guest, struct counter_list *groups)
+{
+	const char *text;
+	struct group_io io;
+	unsigned count = 0;
+
+	if (!guest->io_cgroup || tree_reread(tree, &text, "%s/io.stat", guest->io_cgroup) < 0)
+		return;
+	while (count++ < DEVICES_MOST && (text = group_io_next(text, &io))) {
+		struct counter_group *counter = counter_add(tree, groups, sizeof(*counter));
+
+		if (counter)
+			*counter = (struct counter_group){guest->pid, io};
+	}
+}
+
+void host_counters_guests(struct host *host, struct host_counters *counters)
 {
 	for (unsigned i = 0; i < host->guests.count; i++) {
 		const struct guest *guest = &host->guests.guest[i];
 		struct counter_guest *counter =
-			guest->pid > 0 ? counter_add(host->tree, guests, sizeof(*counter)) : NULL;
+			guest->pid > 0 ? counter_add(host->tree, &counters->guests, sizeof(*counter)) : NULL;
 
 		if (!counter)
 			continue;
 		*counter = (struct counter_guest){guest->pid, throttled_us(host->tree, guest)};
+		read_group(host->tree, guest, &counters->groups);
 		/* One that did not answer when the machine was read would be waited for in each sample. */
 		if (guest->qmp && !guest->unreadable)
-			ask_blocks(host, guest, disks);
+			ask_blocks(host, guest, &counters->guest_disks);
 	}
 }

@@ -161,17 +161,20 @@ static bool limits(const char *text)
 	return text && *text && strncmp(text, "max ", 4) != 0 && strcmp(text, "max") != 0;
 }
 
-/* Of its own group, or where that has no limit, of the nearest one above that has. */
-static const char *nearest(struct tree *tree, const struct group *group, read_limit *read)
+/* Of its own group, or where that has no limit, of the nearest one above that has: of_group is its directory. */
+static const char *nearest(struct tree *tree, const struct group *group, read_limit *read, const char **of_group)
 {
 	char *path = group->path ? tree_format(tree, "%s", group->path) : NULL, *slash;
 	const char *own = NULL;
 
 	for (bool first = true; path; first = false) {
-		const char *value = read(tree, tree_format(tree, "%s%s", group->base, path));
+		const char *directory = tree_format(tree, "%s%s", group->base, path);
+		const char *value = read(tree, directory);
 
-		if (limits(value))
+		if (limits(value)) {
+			*of_group = directory;
 			return value;
+		}
 		if (first)
 			own = value;
 		slash = strrchr(path, '/');
@@ -184,7 +187,7 @@ static const char *nearest(struct tree *tree, const struct group *group, read_li
 
 void guest_cgroup_read(struct tree *tree, struct guest *guest)
 {
-	const char *text;
+	const char *text, *other;
 	struct group cpu, io;
 
 	if (tree_readf(tree, &text, "/proc/%d/cgroup", guest->pid) <= 0)
@@ -193,8 +196,8 @@ void guest_cgroup_read(struct tree *tree, struct guest *guest)
 	io = find_group(tree, text, "blkio");
 	guest->cgroup = cpu.path ? cpu.path : io.path;
 	guest->cpu_cgroup = cpu.path ? tree_format(tree, "%s%s", cpu.base, cpu.path) : NULL;
-	guest->cpu_max = nearest(tree, &cpu, cpu.version_1 ? read_quota : read_cpu_max);
-	guest->io_max = nearest(tree, &io, io.version_1 ? read_throttles : read_io_max);
+	guest->cpu_max = nearest(tree, &cpu, cpu.version_1 ? read_quota : read_cpu_max, &other);
+	guest->io_max = nearest(tree, &io, io.version_1 ? read_throttles : read_io_max, &guest->io_cgroup);
 	if (!io.version_1)
-		guest->io_weight = nearest(tree, &io, read_io_weight);
+		guest->io_weight = nearest(tree, &io, read_io_weight, &other);
 }

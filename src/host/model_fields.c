@@ -349,6 +349,7 @@ const struct model_field model_guest[] = {
 	FIELD(guest, cgroup),
 	FIELD(guest, cpu_cgroup),
 	FIELD(guest, io_max),
+	FIELD(guest, io_cgroup),
 	FIELD(guest, io_weight),
 	FIELD(guest, cpu_max),
 	FIELD(guest, qmp),

@@ -54,6 +54,13 @@ static const struct model_field rate_guest_fields[] = {
 	{.name = NULL},
 };
 
+static const struct model_field rate_group_fields[] = {
+	FIELD(rate_group, pid),         FIELD(rate_group, major),
+	FIELD(rate_group, minor),       FIELD(rate_group, reads),
+	FIELD(rate_group, writes),      FIELD(rate_group, read_bytes),
+	FIELD(rate_group, write_bytes), {.name = NULL},
+};
+
 static const struct model_field rate_guest_disk_fields[] = {
 	FIELD(rate_guest_disk, pid),
 	FIELD(rate_guest_disk, id),
@@ -82,6 +89,7 @@ const struct model_field model_rates[] = {
 	LIST(host_rates, exit, exit_count, rate_exit, rate_exit_fields),
 	LIST(host_rates, process, process_count, rate_process, rate_process_fields),
 	LIST(host_rates, guest, guest_count, rate_guest, rate_guest_fields),
+	LIST(host_rates, group, group_count, rate_group, rate_group_fields),
 	LIST(host_rates, guest_disk, guest_disk_count, rate_guest_disk, rate_guest_disk_fields),
 	PART(host_rates, cpu_pressure, rate_pressure_fields),
 	PART(host_rates, io_pressure, rate_pressure_fields),

@@ -64,6 +64,13 @@ struct rate_guest {
 	double throttled; /* share of the time that cpu.max held back its control group, summed over CPUs */
 };
 
+/* What the control group has done on one device whose io.max holds the guest back; a second. */
+struct rate_group {
+	int pid;
+	unsigned major, minor;
+	double reads, writes, read_bytes, write_bytes;
+};
+
 /* As QEMU counts: from when the guest's request came until it was done, limits of QEMU's own included. */
 struct rate_guest_disk {
 	int pid;
@@ -91,6 +98,8 @@ struct host_rates {
 	unsigned process_count;
 	struct rate_guest *guest;
 	unsigned guest_count;
+	struct rate_group *group;
+	unsigned group_count;
 	struct rate_guest_disk *guest_disk;
 	unsigned guest_disk_count;
 	struct rate_pressure cpu_pressure, io_pressure, memory_pressure;

@@ -52,6 +52,34 @@ static void measure_guests(struct tree *tree, const struct counter_list *before,
 	}
 }
 
+static void measure_groups(struct tree *tree, const struct counter_list *before, const struct counter_list *now,
+			   struct host_rates *rates)
+{
+	const struct counter_group *old = before->item, *new = now->item;
+	const double seconds = rates->seconds;
+
+	rates->group = tree_alloc(tree, (now->count + 1) * sizeof(*rates->group));
+	for (size_t i = 0; i < now->count; i++) {
+		const struct group_io *done = &new[i].done;
+		size_t k = 0;
+
+		while (k < before->count && (old[k].pid != new[i].pid || old[k].done.major != done->major ||
+					     old[k].done.minor != done->minor))
+			k++;
+		if (k == before->count)
+			continue;
+		rates->group[rates->group_count++] = (struct rate_group){
+			.pid = new[i].pid,
+			.major = done->major,
+			.minor = done->minor,
+			.reads = per_second(old[k].done.reads, done->reads, seconds),
+			.writes = per_second(old[k].done.writes, done->writes, seconds),
+			.read_bytes = per_second(old[k].done.read_bytes, done->read_bytes, seconds),
+			.write_bytes = per_second(old[k].done.write_bytes, done->write_bytes, seconds),
+		};
+	}
+}
+
 static void measure_disks(struct tree *tree, const struct counter_list *before, const struct counter_list *now,
 			  struct host_rates *rates)
 {
@@ -84,5 +112,6 @@ void host_rates_of_guests(struct tree *tree, const struct host_counters *before,
 {
 	measure_processes(tree, &now->processes, rates);
 	measure_guests(tree, &before->guests, &now->guests, rates);
+	measure_groups(tree, &before->groups, &now->groups, rates);
 	measure_disks(tree, &before->guest_disks, &now->guest_disks, rates);
 }

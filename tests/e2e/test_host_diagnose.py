@@ -47,6 +47,14 @@ def blockstats(disk, requests, milliseconds):
             for sample, stats in zip(("", SECOND), samples)}
 
 
+def grouped(limit, reads, device="259:1"):
+    """A limit of the guest's control group, and how many reads of 4 KiB it did in the second that was measured."""
+    group = "/sys/fs/cgroup/machine.slice/db1.scope"
+    return {f"{group}/io.max": f"{device} {limit}"} | {
+        f"{sample}{group}/io.stat": f"8:0 rbytes=1 wbytes=0 rios=7000\n{device} rbytes={count * 4096} wbytes=0 rios={count} "
+                                    "wios=0 dbytes=0 dios=0" for sample, count in (("", 1000), (SECOND, 1000 + reads))}
+
+
 # What is changed, the cause that has to be first, and what its evidence has to say.
 CAUSES = {
     "iothread starved": ({THREAD.format(1003): "90200000000 600000000 1500",
@@ -78,6 +86,12 @@ CAUSES = {
     "throttled in bursts": ({**THROTTLED, **blockstats("vdc", 250, 100)}, "storage.limits", "and did 250.0 I/Os a second"),
     "throttled by size": ({"/proc/1000/cmdline": {"replace": {**MONITOR["/proc/1000/cmdline"]["replace"], "-netdev": SLOWED}},
                            **blockstats("vdc", 49, 100)}, "storage.limits", "and moved 49000000 bytes a second"),
+    "limited with its group": (grouped("rbps=max wbps=max riops=500 wiops=max", 480), "storage.limits",
+                               "lets it do 500 reads a second on nvme1n1, and it did 480.0 reads"),
+    "limited by size": (grouped("rbps=2097152 wbps=1000 riops=max wiops=9", 500), "storage.limits",
+                        "and it did 2048000.0 bytes read"),
+    "limited in bursts": ({**MONITOR, **blockstats("vda", 250, 100), **grouped("riops=500", 250, "253:0")}, "storage.limits",
+                          "lets it do 500 reads a second on dm-0, and it did 250.0 reads"),
     "swapping": ({SECOND + "/proc/vmstat": "pswpin 4100\npswpout 1100\npgsteal_direct 100"}, "memory.reclaim",
                  "4000 pages a second were swapped in"),
     "reclaim": ({SECOND + "/proc/vmstat": "pswpin 100\npswpout 100\npgsteal_direct 30100"}, "memory.reclaim",
@@ -150,6 +164,14 @@ def test_nothing_is_found_where_nothing_is_wrong(build_dir, workdir):
     assert {"threads.vcpu", "threads.iothread", "threads.steal", "storage.saturated", "memory.reclaim", "device.health",
             "device.log", "device.interrupts", "device.exits", "layers.settings"} <= set(ids(report["ruled-out"]))
     assert all(cause["evidence"] for cause in report["ruled-out"])
+
+
+@pytest.mark.parametrize("changes", [grouped("riops=5000", 480), grouped("riops=500", 480, "8:16") | {
+    SECOND + "/sys/fs/cgroup/machine.slice/db1.scope/io.stat": ""}])
+def test_a_limit_of_the_group_that_is_not_reached_is_a_setting(build_dir, workdir, changes):
+    build(workdir, *map(machine, LAYERS), changes)
+    cause, = diagnose(build_dir, ["--from", workdir], "db1")["causes"]
+    assert cause["id"] == "storage.limits" and cause["weight"] == 36 and "and it did" not in cause["evidence"][0]
 
 
 def test_a_command_takes_a_name_as_one_word(build_dir, workdir):

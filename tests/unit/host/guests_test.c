@@ -191,6 +191,7 @@ static void limits_of_cgroups(void **state)
 	assert_string_equal(guest->cgroup, "/machine.slice/vm.scope/emulator");
 	assert_string_equal(guest->cpu_max, "50000 100000");
 	assert_memory_equal(guest->io_max, "8:0 rbps=1048576", 16);
+	assert_string_equal(guest->io_cgroup, "/sys/fs/cgroup/machine.slice/vm.scope");
 	assert_string_equal(guest->io_weight, "default 50");
 	made_close(&made);
 }

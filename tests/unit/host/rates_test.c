@@ -9,6 +9,7 @@
 
 #include <cmocka.h>
 
+#include "host/group_io.h"
 #include "host/host.h"
 #include "scratch.h"
 
@@ -270,6 +271,57 @@ static void statistics_of_kvm(void **state)
 }
 
 /* When it was read counts, not when the sample began. */
+/* Of the group that io.max is of, which may be above the guest's own. */
+static void control_groups(void **state)
+{
+	struct machine machine;
+	const struct host_rates *rates;
+
+	(void)state;
+	machine_make(&machine);
+	scratch_put(&machine.scratch, "/proc/7/cmdline", "/usr/bin/qemu-system-x86_64");
+	scratch_put(&machine.scratch, "/proc/7/comm", "qemu-system-x86");
+	scratch_put(&machine.scratch, "/proc/7/cgroup", "0::/vm.scope/emulator\n");
+	scratch_put(&machine.scratch, "/sys/fs/cgroup/vm.scope/io.max", "8:0 rbps=max wbps=max riops=100 wiops=max\n");
+	both(&machine, "/sys/fs/cgroup/vm.scope/io.stat",
+	     "8:0 rbytes=4096 wbytes=0 rios=10 wios=0 dbytes=0 dios=0\n8:16 rbytes=1\n",
+	     "8:16 rbytes=7 rios=x wios=-3\n8:0 rbytes=12288 wbytes=1000 rios=40 wios=5 dbytes=0 dios=0\n8:32 "
+	     "rios=1\n");
+	rates = measure(&machine);
+	assert_int_equal(rates->group_count, 2);
+	assert_int_equal(rates->group[0].minor, 16);
+	near(rates->group[0].read_bytes, 3);
+	assert_true(isnan(rates->group[0].reads) && isnan(rates->group[0].writes));
+	assert_int_equal(rates->group[1].pid, 7);
+	near(rates->group[1].reads, 15);
+	near(rates->group[1].writes, 2.5);
+	near(rates->group[1].read_bytes, 4096);
+	near(rates->group[1].write_bytes, 500);
+	machine_free(&machine);
+}
+
+static void lines_of_devices(void **state)
+{
+	char text[8192] = "259:1 rbps=max wbps=9223372036854775807 riops=0007 wiops=99999999999999999999 x=1 =\n";
+	const char *at = text;
+	struct group_io io;
+
+	(void)state;
+	memset(text + strlen(text), ' ', 6000);
+	strcpy(text + strlen(text), "8:0 rbps=1\nmax\n\n8:16 rbytes=5");
+	at = group_io_next(at, &io);
+	assert_int_equal(io.major, 259);
+	assert_int_equal(io.read_bytes, HOST_UNKNOWN);
+	assert_int_equal(io.reads, 7);
+	assert_true(io.write_bytes == INT64_MAX && io.writes == INT64_MAX);
+	at = group_io_next(at, &io); /* not what is far behind in a line that is longer than any of the kernel's */
+	assert_non_null(at);
+	assert_int_equal(io.minor, 16);
+	assert_int_equal(io.read_bytes, 5);
+	assert_null(group_io_next(at, &io));
+	assert_null(group_io_next(NULL, &io));
+}
+
 static void the_clock_of_the_machine(void **state)
 {
 	struct machine machine;
@@ -330,6 +382,8 @@ int main(void)
 		cmocka_unit_test(interfaces),
 		cmocka_unit_test(memory_and_pressure),
 		cmocka_unit_test(statistics_of_kvm),
+		cmocka_unit_test(control_groups),
+		cmocka_unit_test(lines_of_devices),
 		cmocka_unit_test(the_clock_of_the_machine),
 		cmocka_unit_test(no_more_samples),
 		cmocka_unit_test(the_live_machine),
