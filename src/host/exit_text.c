@@ -101,10 +101,51 @@ static bool takes(const char **at, const char *word)
 	return true;
 }
 
+/*
+ * trace-cmd has names of its own for AMD's reasons, by the plugin for KVM of libtraceevent: "EXIT_NPF". What the kernel
+ * calls them, so that one reason is one wherever it comes from. None gets longer.
+ */
+static void take_kernels_name(char *name)
+{
+	static const struct {
+		const char *plugins, *kernels;
+	} others[] = {{"EXIT_INTR", "interrupt"}, {"EXIT_IOIO", "io"}, {"EXIT_VMMCALL", "hypercall"}};
+	const char *at = name;
+
+	if (!takes(&at, "EXIT_"))
+		return;
+	for (size_t i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+		if (!strcmp(name, others[i].plugins)) {
+			strcpy(name, others[i].kernels);
+			return;
+		}
+	}
+	if (takes(&at, "EXCP_")) {
+		memmove(name, at, strlen(at) + 1);
+		strcat(name, " excp");
+		return;
+	}
+	for (; *at; at++)
+		*name++ = (char)tolower((unsigned char)*at);
+	*name = 0;
+}
+
+/* The first number about an exit: "info1 0x000000010000000d", or of old kernels and of trace-cmd, "info 10000000d 0".
+ */
+static uint64_t find_info(const char *text)
+{
+	const char *at = strstr(text, " info1 ");
+
+	if (at)
+		return strtoull(at + strlen(" info1 "), NULL, 16);
+	at = strstr(text, " info ");
+	return at ? strtoull(at + strlen(" info "), NULL, 16) : 0;
+}
+
 /* "reason EPT_VIOLATION rip 0x..": it may be of several words, and rip may have another name. */
 static const char *find_reason(struct exit_counts *counts, const char *text)
 {
-	const char *at = strstr(text, "reason "), *end, *info = strstr(text, "info1 ");
+	const char *at = strstr(text, "reason "), *end;
 	char name[64];
 
 	if (!at)
@@ -117,9 +158,10 @@ static const char *find_reason(struct exit_counts *counts, const char *text)
 		return NULL;
 	memcpy(name, at, (size_t)(end - at));
 	name[end - at] = 0;
+	take_kernels_name(name);
 	/* As the kernel's numbers are told apart. */
-	if (info && !strcmp(name, "npf"))
-		return exit_reason_name(EXIT_ISA_SVM, 0x400, strtoull(info + strlen("info1 "), NULL, 16));
+	if (!strcmp(name, "npf"))
+		return exit_reason_name(EXIT_ISA_SVM, 0x400, find_info(text));
 	return exit_counts_name(counts, name);
 }
 

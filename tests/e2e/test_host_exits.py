@@ -82,6 +82,16 @@ def test_reasons_of_both_vendors(build_dir):
         "write_cr4": "reason write_cr4 rip 0x1 info 0 0",
     }
     text = "".join(trace("kernel", turns(each, 1e-4)) for each in texts.values())
+    by_plugin = {
+        "npf": "reason EXIT_NPF rip 0x1 info 100000004 0",
+        "npf (MMIO)": "reason EXIT_NPF rip 0x1 info 10000000d 0",
+        "io": "reason EXIT_IOIO rip 0x1",
+        "interrupt": "reason EXIT_INTR rip 0x1",
+        "PF excp": "reason EXIT_EXCP_PF rip 0x1",
+        "write_cr4": "reason EXIT_WRITE_CR4 rip 0x1",
+    }
+    plugins = "".join(trace("trace-cmd", turns(each, 1e-4)) for each in by_plugin.values())
+    assert set(rows(report(build_dir, "--trace", "-", input=plugins)["guests"][0])) == set(by_plugin)
     guest, = report(build_dir, "--trace", "-", input=text)["guests"]
     assert set(rows(guest)) == set(texts)
     assert rows(guest)["npf"]["worrying-above"] == 1000
@@ -182,8 +192,11 @@ def test_a_binary_trace_tells_what_its_text_does(build_dir, workdir, binary):
     if not shutil.which("trace-cmd"):
         pytest.skip("trace-cmd is not installed")
     path = dat(os.path.join(workdir, "trace.dat"))
-    text = subprocess.run(["trace-cmd", "report", "-t", "-N", "-i", path], check=True, capture_output=True, text=True)
-    told = report(build_dir, "--trace", "-", input=text.stdout)
+    for plugins in ([], ["-N"]):
+        text = subprocess.run(["trace-cmd", "report", "-t", *plugins, "-i", path], check=True, capture_output=True,
+                              text=True)
+        told = report(build_dir, "--trace", "-", input=text.stdout)
+        assert report(build_dir, "--trace", path) == told | {"source": path}
     for file in (path, convert(path, "--file-version", "7", "--compression", "none"),
                  convert(path, "--file-version", "7", "--compression", "any")):
         assert report(build_dir, "--trace", file) == told | {"source": file}
