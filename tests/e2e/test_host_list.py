@@ -267,8 +267,8 @@ def test_the_table(build_dir, workdir):
     with qemu(workdir, "-name", "tab1", "-m", "64") as (pid, _):
         result = strait(build_dir, "list")
     assert result.returncode == 0
-    line, = [line for line in result.stdout.splitlines() if line.startswith("tab1 ")]
-    assert line.split()[1:6] == [str(pid), "prelaunch", "process", "qemu", "tcg"] and "64 MiB" in line
+    line, = [line for line in result.stdout.splitlines() if f" {pid} " in line]
+    assert line.split()[:6] == ["tab1", str(pid), "prelaunch", "process", "qemu", "tcg"] and "64 MiB" in line
 
 
 def test_where_memory_lies(build_dir, workdir):
