@@ -18,6 +18,12 @@ static double rate_of(int64_t before, int64_t now, double unit, double seconds)
 	return before < 0 || now < before ? NAN : (double)(now - before) / unit / seconds;
 }
 
+/* The kernel's idle and iowait have been seen to go back: they have not run then, and nothing else has the more. */
+static double forward(uint64_t before, uint64_t now)
+{
+	return now > before ? (double)(now - before) : 0;
+}
+
 static void measure_cpus(struct tree *tree, const struct counter_list *before, const struct counter_list *now,
 			 struct host_rates *rates)
 {
@@ -25,25 +31,23 @@ static void measure_cpus(struct tree *tree, const struct counter_list *before, c
 
 	rates->cpu = tree_alloc(tree, (now->count + 1) * sizeof(*rates->cpu));
 	for (size_t i = 0, k = 0; i < now->count; i++) {
-		uint64_t all;
-		double total;
+		double busy, idle, iowait, steal, total;
 
 		/* Both are ascending; CPUs may come and go. */
 		while (k < before->count && old[k].number < new[i].number)
 			k++;
 		if (k == before->count || old[k].number != new[i].number)
 			continue;
-		all = new[i].busy - old[k].busy + (new[i].idle - old[k].idle) + (new[i].iowait - old[k].iowait) +
-		      (new[i].steal - old[k].steal);
-		total = (double)(int64_t)all;
+		busy = forward(old[k].busy, new[i].busy);
+		idle = forward(old[k].idle, new[i].idle);
+		iowait = forward(old[k].iowait, new[i].iowait);
+		steal = forward(old[k].steal, new[i].steal);
+		total = busy + idle + iowait + steal;
 		if (total <= 0)
 			continue;
-		/* The kernel's idle and iowait have been seen to go back. */
 		rates->cpu[rates->cpu_count++] =
-			(struct rate_cpu){new[i].number, fmax(0, (double)(int64_t)(new[i].busy - old[k].busy) / total),
-					  fmax(0, (double)(int64_t)(new[i].steal - old[k].steal) / total),
-					  fmax(0, (double)(int64_t)(new[i].iowait - old[k].iowait) / total),
-					  fmax(0, (double)(int64_t)(new[i].irq - old[k].irq) / total)};
+			(struct rate_cpu){new[i].number, busy / total, steal / total, iowait / total,
+					  fmin(forward(old[k].irq, new[i].irq), busy) / total};
 	}
 }
 
