@@ -78,8 +78,8 @@ def to_other_workers(crasher):
 def survive(bench, crasher, how, kills, loads, seconds):
     """Kill at least that often, in as many rounds of so many seconds as it takes; the results of all runs."""
     results = []
-    wait_for(lambda: all(listening(disk["socket"]) for disk in crasher.disks), "straitd to listen")
     while crasher.kills < kills:
+        wait_for(lambda: all(listening(disk["socket"]) for disk in crasher.disks), "straitd to listen")
         runs = [bench.start(disk["socket"], "--rw", "randrw", "--verify", "--time", f"{seconds}s", "--warm-up",
                             f"{WARM_UP}s", "--survive", "60s", "--timeout", "60s", *load)
                 for disk, load in zip(crasher.disks, loads)]
