@@ -70,20 +70,26 @@ static void add_mapping(const struct guest *guest, char *line, struct places *pl
 	}
 }
 
+/* No process has as much: two of them fit into an int64_t as bytes. */
+#define KIB_MAX (UINT64_C(1) << 50)
+
 /* Transparent ones are in none of the lines of numa_maps; those of memfd and /dev/shm are counted for themselves. */
 static int64_t read_transparent(struct tree *tree, int pid)
 {
 	static const char *const keys[] = {"\nAnonHugePages:", "\nShmemPmdMapped:"};
 	const char *text, *at;
-	int64_t kib = 0;
+	uint64_t kib, all = 0;
 
 	if (tree_readf(tree, &text, "/proc/%d/smaps_rollup", pid) < 0)
 		return HOST_UNKNOWN;
 	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		at = strstr(text, keys[i]);
-		kib += at ? strtoull(at + strlen(keys[i]), NULL, 10) : 0;
+		kib = at ? strtoull(at + strlen(keys[i]), NULL, 10) : 0;
+		if (kib > KIB_MAX)
+			return HOST_UNKNOWN;
+		all += kib;
 	}
-	return 1024 * kib;
+	return (int64_t)(1024 * all);
 }
 
 static uint64_t sum(const uint64_t bytes[64])

@@ -170,6 +170,13 @@ static void places_of_memory(void **state)
 	assert_int_equal(guest->memory.place_count, 1);
 	assert_true(guest->memory.huge_bytes == (uint64_t)HOST_UNKNOWN);
 	made_close(&made);
+	/* More than there is. */
+	made_begin(&made);
+	made_file(&made, "/proc/7/numa_maps", "7f00 default anon=10 dirty=10 N1=10 kernelpagesize_kB=4\n");
+	made_file(&made, "/proc/7/smaps_rollup", "Rss: 9 kB\nAnonHugePages: 18014398509481985 kB\n");
+	guest = read_one(&made, QEMU, sizeof(QEMU));
+	assert_true(guest->memory.huge_bytes == (uint64_t)HOST_UNKNOWN);
+	made_close(&made);
 }
 
 /* libvirt puts limits on the group above the one that threads are in. */
