@@ -58,20 +58,19 @@ bool host_tool_is_withheld(int error)
 
 const char *host_tool_thing(struct tree *tree, const char *path)
 {
-	static const struct {
-		const char *begin, *instead;
-	} documents[] = {{"/.strait/blkid/", "/dev/"}, {"/.strait/nvme/", "/dev/"}, {"/.strait/image/", "/"}};
 	static const char end[] = ".json";
+	const int length = (int)strlen(path) - (int)strlen(end);
+	int name = 0;
 
-	for (size_t i = 0; i < sizeof(documents) / sizeof(documents[0]); i++) {
-		const size_t before = strlen(documents[i].begin), length = strlen(path);
-
-		if (length > before + strlen(end) && strncmp(path, documents[i].begin, before) == 0 &&
-		    strcmp(path + length - strlen(end), end) == 0)
-			return tree_format(tree, "%s%.*s", documents[i].instead, (int)(length - before - strlen(end)),
-					   path + before);
-	}
-	return path;
+	if (length <= 0 || strcmp(path + length, end) != 0)
+		return path;
+	/* The first word is the process that has it. */
+	sscanf(path, "/.strait/image/%*u%n", &name);
+	if (name && name < length)
+		return tree_format(tree, "%.*s", length - name, path + name);
+	sscanf(path, "/.strait/blkid/%n", &name);
+	sscanf(path, "/.strait/nvme/%n", &name);
+	return name && name < length ? tree_format(tree, "/dev/%.*s", length - name, path + name) : path;
 }
 
 const char *host_tool_why(int error)

@@ -73,7 +73,8 @@ json_t *qemu_image_describe(const void *bytes, size_t length);
 /*
  * What the files of a disk's images say of themselves: their format where nobody said it, how much of each is there,
  * and, unless the disk's chain is whole, the backing files of the last one. Read is the header alone (document
- * image/PATH.json), in the file system that process pid sees.
+ * image/PID/PATH.json), in the file system that process pid sees: a path may be another file for each. PID is 0 where
+ * there is no process.
  */
 void qemu_images_complete(struct tree *tree, int pid, struct guest_disk *disk);
 

@@ -163,7 +163,7 @@ static json_t *ask(struct tree *tree, int pid, const char *path)
 
 	if (!is_plain(path) || tree_hangs(tree, "%s", path))
 		return NULL;
-	length = tree_ask_patiently(tree, &text, provide, &file, "image%s.json", path);
+	length = tree_ask_patiently(tree, &text, provide, &file, "image/%d%s.json", pid > 0 ? pid : 0, path);
 	return length < 0 ? NULL : json_loadb(text, (size_t)length, 0, NULL);
 }
 

@@ -209,6 +209,41 @@ def test_a_snapshot_lengthens_the_chain(build_dir, workdir):
         ["newer.qcow2", "top.qcow2", "middle.qcow2", "base.qcow2"]
 
 
+IN_A_NAMESPACE = """
+import ctypes, subprocess, sys, time
+directory, size = sys.argv[-2:]
+libc = ctypes.CDLL(None, use_errno=True)
+assert libc.unshare(0x20000) == 0 and libc.mount(b"none", b"/", None, 0x44000, None) == 0, "no namespace"
+assert libc.mount(b"none", directory.encode(), b"tmpfs", 0, None) == 0
+subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", directory + "/disk.img", size], check=True)
+print(flush=True)
+time.sleep(3600)
+"""
+
+
+@contextlib.contextmanager
+def in_a_namespace(directory, size):
+    """What runs under QEMU's name and has a file system there that nobody else has: a pod."""
+    drive = f"file={directory}/disk.img,format=qcow2,if=virtio"
+    process = subprocess.Popen(["qemu-system-x86_64", "-c", IN_A_NAMESPACE, "-drive", drive, directory, size],
+                               executable=sys.executable, stdout=subprocess.PIPE)
+    try:
+        if not process.stdout.readline():
+            pytest.skip("no namespaces of mounts can be made here")
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_path_is_another_file_in_another_namespace(build_dir, workdir):
+    directory = os.path.join(workdir, "disks")
+    os.mkdir(directory)
+    with in_a_namespace(directory, "1M") as one, in_a_namespace(directory, "2M") as other:
+        found = guests(build_dir)
+    assert [found[pid]["disk"][0]["image"][0]["size"] for pid in (one, other)] == [1 << 20, 2 << 20]
+
+
 def test_somebody_else_is_connected(build_dir, workdir):
     """It is said, does not take long, and all else is there."""
     images(workdir)

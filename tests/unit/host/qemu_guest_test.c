@@ -23,13 +23,13 @@ static int set_up(void **state)
 		  "hugetlbfs /dev/hugepages1G hugetlbfs rw,relatime,pagesize=1024M 0 0\n");
 	made_file(&made, "/proc/7/fdinfo/33", "pos:\t138\nflags:\t02\niff:\tvnet4\n");
 	made_file(&made, "/proc/meminfo", "MemTotal: 1 kB\nHugepagesize:       2048 kB\n");
-	made_file(&made, "/.strait/image/top.qcow2.json",
+	made_file(&made, "/.strait/image/7/top.qcow2.json",
 		  "{\"format\":\"qcow2\",\"cluster-size\":65536,\"virtual-size\":100,\"size\":9,\"allocated\":9,"
 		  "\"backing\":\"middle.qcow2\",\"backing-format\":\"qcow2\"}");
-	made_file(&made, "/.strait/image/middle.qcow2.json",
+	made_file(&made, "/.strait/image/7/middle.qcow2.json",
 		  "{\"format\":\"qcow2\",\"cluster-size\":4096,\"virtual-size\":100,\"backing\":\"nbd://h/base\"}");
-	made_file(&made, "/.strait/image/loop.qcow2.json", "{\"format\":\"qcow2\",\"backing\":\"loop.qcow2\"}");
-	made_file(&made, "/.strait/image/dev/lun.json", "{\"format\":\"raw\",\"size\":1,\"allocated\":1}");
+	made_file(&made, "/.strait/image/7/loop.qcow2.json", "{\"format\":\"qcow2\",\"backing\":\"loop.qcow2\"}");
+	made_file(&made, "/.strait/image/7/dev/lun.json", "{\"format\":\"raw\",\"size\":1,\"allocated\":1}");
 	made_file(
 		&made, "/.strait/readconfig/7/0.json",
 		"{\"groups\":[{\"group\":\"smp-opts\",\"keys\":{\"cpus\":\"3\"}},"
