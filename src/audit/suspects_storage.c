@@ -165,7 +165,7 @@ static double below_ns(const struct observed_guest_disk *disk)
 	return disk->below ? series_mean(&disk->below->await_ns) : NAN;
 }
 
-/* Not where the device had no requests, or is not known. */
+/* Not where the device had no requests: that they wait above it is then certain. Nor where it is not known. */
 static bool is_mostly_below(const struct observed_guest_disk *disk)
 {
 	return below_ns(disk) >= series_mean(&disk->await_ns) / 2;
@@ -211,13 +211,19 @@ static void look_at_requests(struct suspicion *suspicion)
 		suspect_unknown(suspicion, "QEMU could not be asked for its statistics (QMP, query-blockstats)");
 }
 
+/* What the device did was seen, so that what it did not do is known, too: a server's (NBD, RBD) never is. */
+static bool is_above(const struct observed_guest_disk *disk)
+{
+	return disk->below && disk->below->utilization.count && !is_mostly_below(disk);
+}
+
 /*
  * At its limit by QEMU's count, a disk is slow for no other reason. One that asks in bursts stays below it on average:
  * what tells then is that its requests wait above the device.
  */
 static bool is_held_back(const struct observed_guest_disk *disk, double share)
 {
-	return share >= AT_LIMIT || (share >= 0.4 && series_mean(&disk->await_ns) >= SLOW_NS && !is_mostly_below(disk));
+	return share >= AT_LIMIT || (share >= 0.4 && series_mean(&disk->await_ns) >= SLOW_NS && is_above(disk));
 }
 
 static double share_of(double value, int64_t limit)

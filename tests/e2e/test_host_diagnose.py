@@ -174,6 +174,22 @@ def test_a_limit_of_the_group_that_is_not_reached_is_a_setting(build_dir, workdi
     assert cause["id"] == "storage.limits" and cause["weight"] == 36 and "and it did" not in cause["evidence"][0]
 
 
+def test_a_limit_above_a_server_is_a_setting_until_it_is_reached(build_dir, workdir):
+    """How long a server takes is not known: half of a limit does not say that it is the limit that holds back."""
+    command = THROTTLED["/proc/1000/cmdline"]["replace"]
+    server = command["-netdev"].replace("file=/dev/nvme0n1", "file=nbd://10.0.0.1/a")
+    causes = {}
+    for requests in (210, 495):
+        directory = build(os.path.join(workdir, str(requests)), *map(machine, LAYERS), blockstats("vdc", requests, 8),
+                          {"/proc/1000/cmdline": {"replace": {**command, "-netdev": server}}})
+        found = diagnose(build_dir, ["--from", directory], "db1")["causes"]
+        causes[requests] = {cause["id"]: (cause["weight"], cause["evidence"]) for cause in found}
+    weight, evidence = causes[210]["storage.limits"]
+    assert weight == 35 and "and did" not in evidence[0], causes
+    assert causes[210]["storage.requests"][0] > 35
+    assert causes[495]["storage.limits"][0] == 88
+
+
 def test_a_command_takes_a_name_as_one_word(build_dir, workdir):
     build(workdir, *map(machine, LAYERS), {"/proc/1000/cmdline": {"replace": {
         **CAUSES["e1000"][0]["/proc/1000/cmdline"]["replace"], "guest=db1,": "guest=it's $(id) 1,"}}})
