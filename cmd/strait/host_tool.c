@@ -50,6 +50,7 @@ bool host_tool_is_withheld(int error)
 	case ECONNREFUSED:
 	case ELOOP:
 	case ENOMEM:
+	case EPROTO:
 		return true;
 	default:
 		return false;
@@ -75,7 +76,14 @@ const char *host_tool_thing(struct tree *tree, const char *path)
 
 const char *host_tool_why(int error)
 {
-	return error == -E2BIG ? "too large to be read as a whole" : strerror(-error);
+	switch (-error) {
+	case E2BIG:
+		return "too large to be read as a whole";
+	case EPROTO:
+		return "no answer, or none that makes sense";
+	default:
+		return strerror(-error);
+	}
 }
 
 struct telling {

@@ -51,15 +51,16 @@ static void answer(int fd, int file, tree_provide *provide, void *context)
 	/* Either may be where the other is to be. */
 	fd = fcntl(fd, F_DUPFD, PATIENCE_FILE + 1);
 	file = file == NONE ? NONE : fcntl(file, F_DUPFD, PATIENCE_FILE + 1);
-	if (dup2(fd, OUT) < 0 || (first_closed > PATIENCE_FILE && dup2(file, PATIENCE_FILE) < 0) ||
-	    close_range((unsigned)first_closed, ~0u, 0) < 0)
+	if (dup2(fd, OUT) < 0 || (first_closed > PATIENCE_FILE && dup2(file, PATIENCE_FILE) < 0))
 		_exit(1);
+	/* Where there is no close_range(2), it goes through /proc. */
+	closefrom(first_closed);
 	null = open("/dev/null", O_RDWR);
 	for (int standard = 0; standard < OUT; standard++) {
 		if (dup2(null, standard) < 0)
 			close(standard);
 	}
-	close_range((unsigned)first_closed, ~0u, 0);
+	closefrom(first_closed);
 	length = provide(context, &text);
 	write_all(&length, sizeof(length));
 	if (length > 0)

@@ -11,6 +11,7 @@ import sys
 
 import pytest
 
+from machines import build, machine
 from paused import QEMU, open_tap, qemu
 
 
@@ -377,3 +378,15 @@ def test_an_unreadable_disk_is_nothing_to_guests(build_dir, workdir):
     audit = strait(build_dir, "audit", *source)
     assert audit.returncode in (0, 1) and audit.stderr.count("sdz") == 1
     assert "could not read /dev/sdz (Operation not permitted)" in audit.stderr
+
+
+def test_who_failed_to_answer_is_told(build_dir, workdir):
+    """The process that reads an image's header has ended before it had."""
+    errors = {"version": 1, "samples": [0], "errors": {"/.strait/image/1000/srv/a.qcow2.json": "EPROTO"}}
+    replace = {"driver=host_device,node-name=f0,filename=/dev/mapper/vg-db1":
+               "driver=file,node-name=f0,filename=/srv/a.qcow2",
+               "driver=raw,node-name=d0": "driver=qcow2,node-name=d0"}
+    build(workdir, machine("host"), machine("guest"), {"/.strait/manifest.json": json.dumps(errors),
+                                                       "/proc/1000/cmdline": {"replace": replace}})
+    result = strait(build_dir, "list", "--from", workdir)
+    assert result.returncode == 0 and "could not read /srv/a.qcow2 (no answer" in result.stderr
