@@ -248,28 +248,29 @@ static void check_exits(struct audit *audit, const struct rule *rule)
 						 : "nothing was measured: strait exits counts them");
 }
 
-static bool is_limited(const char *text)
+/* A limit as version 2 writes it. Returns whether there is none. */
+static bool check_limit(struct audit *audit, const struct rule *rule, const char *file, const char *limit)
 {
-	return text && *text && strncmp(text, "max", 3) && strcmp(text, "default 100");
+	if (!limit)
+		audit_unknown(audit, rule, file, 0, "its control group could not be read");
+	else if (*limit && strncmp(limit, "max", 3))
+		rule_verdict(audit, rule, false, file, limit, NULL);
+	else
+		return true;
+	return false;
 }
 
 static void check_limits(struct audit *audit, const struct rule *rule)
 {
 	const struct guest *guest = audit->guest;
-	struct tree *tree = audit->host->tree;
+	bool unlimited;
 
 	if (guest->pid == HOST_UNKNOWN)
 		return;
-	if (!guest->cgroup) {
-		audit_unknown(audit, rule, NULL, 0, "its control group is not known");
-		return;
-	}
-	if (is_limited(guest->cpu_max))
-		rule_verdict(audit, rule, false, "cpu.max", guest->cpu_max, NULL);
-	if (is_limited(guest->io_max))
-		rule_verdict(audit, rule, false, "io.max", guest->io_max, NULL);
-	if (!is_limited(guest->cpu_max) && !is_limited(guest->io_max))
-		audit_pass(audit, rule, NULL, tree_format(tree, "%s: none", guest->cgroup));
+	unlimited = check_limit(audit, rule, "cpu.max", guest->cpu_max);
+	unlimited &= check_limit(audit, rule, "io.max", guest->io_max);
+	if (unlimited)
+		audit_pass(audit, rule, NULL, tree_format(audit->host->tree, "%s: none", guest->cgroup));
 }
 
 #define PINNING (CONTEXT_LATENCY | CONTEXT_THROUGHPUT | CONTEXT_REALTIME)

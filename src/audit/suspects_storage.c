@@ -326,7 +326,9 @@ static void look_at_limits(struct suspicion *suspicion)
 		if (guest->disk[i].throttle.iops > 0 || guest->disk[i].throttle.bps > 0)
 			tell_throttle(suspicion, &suspicion->seen->guest_disk[i]);
 	}
-	if (guest->disk_count || grouped)
+	if (!guest->io_max)
+		suspect_unknown(suspicion, "io.max of its control group could not be read");
+	else if (guest->disk_count || grouped)
 		suspect_clear(suspicion, "neither its disks nor its control group have limits");
 	else
 		suspect_unknown(suspicion, "its disks are not known");

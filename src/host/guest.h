@@ -126,7 +126,8 @@ struct guest {
 	unsigned hostdev_count;
 	const char *cgroup;                       /* path */
 	const char *cpu_cgroup;                   /* directory in which its cpu controller has it */
-	const char *io_max, *io_weight, *cpu_max; /* as version 2 writes them, which the group may not be of */
+	const char *io_max, *io_weight, *cpu_max; /* as version 2 writes them, which the group may not be of; "": none;
+						     NULL: not known */
 	const char *io_cgroup;                    /* directory of the group, it or one above, that has io_max */
 	const char *qmp;                          /* socket; NULL: none */
 	const char *unreadable;                   /* what could not be asked, and why; NULL: all could */

@@ -1,18 +1,22 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Limits of a guest's control group, as version 2 writes them (Documentation/admin-guide/cgroup-v2.rst), also where a
+ * Limits of a guest's control groups, as version 2 writes them (Documentation/admin-guide/cgroup-v2.rst), also where a
  * controller is still one of version 1 (cgroup-v1/blkio-controller.rst, scheduler/sched-bwc.rst).
  */
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
+#include "host/array.h"
 #include "host/process.h"
 #include "host/tree.h"
 
 #define PATH_LENGTH_MAX 2048
-#define IO_LENGTH_MAX   4096
+#define TEXT_LENGTH_MAX 4096
 #define DEVICES_MAX     64
+#define GROUPS_MAX      5120 /* one for each of QEMU's 4,096 vCPUs, and more */
 
 /* Where a controller has the guest. */
 struct group {
@@ -60,37 +64,51 @@ static struct group find_group(struct tree *tree, const char *text, const char *
 	return group;
 }
 
-/* What a group says, as version 2 writes it; NULL: nothing. */
+/* What a group says, as version 2 writes it; "": nothing; NULL: that is not known. */
 typedef const char *read_limit(struct tree *tree, const char *directory);
+
+/* A group has no such file where its controller is not enabled in it: nothing limits it there. */
+static const char *read_file(struct tree *tree, const char *directory, const char *file)
+{
+	const char *text;
+	const ssize_t length = tree_readf(tree, &text, "%s/%s", directory, file);
+
+	if (length >= 0)
+		return tree_format(tree, "%.*s", TEXT_LENGTH_MAX, text);
+	return length == -ENOENT && tree_exists(tree, "%s", directory) ? "" : NULL;
+}
+
+static const char *read_line(struct tree *tree, const char *directory, const char *file)
+{
+	const char *text = read_file(tree, directory, file);
+
+	return text ? tree_format(tree, "%.*s", (int)strcspn(text, "\n"), text) : NULL;
+}
 
 static const char *read_cpu_max(struct tree *tree, const char *directory)
 {
-	return tree_line(tree, "%s/cpu.max", directory);
+	return read_line(tree, directory, "cpu.max");
 }
 
 static const char *read_io_max(struct tree *tree, const char *directory)
 {
-	const char *text;
-
-	return tree_readf(tree, &text, "%s/io.max", directory) < 0 ? NULL
-								   : tree_format(tree, "%.*s", IO_LENGTH_MAX, text);
+	return read_file(tree, directory, "io.max");
 }
 
 static const char *read_io_weight(struct tree *tree, const char *directory)
 {
-	return tree_line(tree, "%s/io.weight", directory);
+	return read_line(tree, directory, "io.weight");
 }
 
 /* -1 us is no limit. */
 static const char *read_quota(struct tree *tree, const char *directory)
 {
-	const int64_t quota = tree_number(tree, 0, "%s/cpu.cfs_quota_us", directory);
-	const int64_t period = tree_number(tree, 0, "%s/cpu.cfs_period_us", directory);
+	const char *quota = read_line(tree, directory, "cpu.cfs_quota_us");
+	const char *period = read_line(tree, directory, "cpu.cfs_period_us");
 
-	if (!quota || period <= 0)
-		return NULL;
-	return quota < 0 ? tree_format(tree, "max %" PRId64, period)
-			 : tree_format(tree, "%" PRId64 " %" PRId64, quota, period);
+	if (!quota || !period || !*quota)
+		return quota && period ? "" : NULL;
+	return *quota == '-' ? tree_format(tree, "max %s", period) : tree_format(tree, "%s %s", quota, period);
 }
 
 static const struct {
@@ -135,13 +153,14 @@ static void add_throttles(struct devices *devices, const char *text, unsigned ki
 static const char *read_throttles(struct tree *tree, const char *directory)
 {
 	struct devices devices = {.count = 0};
-	const char *text, *all = NULL;
+	const char *all = "";
 
 	for (unsigned kind = 0; kind < THROTTLES; kind++) {
-		if (tree_readf(tree, &text, "%s/%s", directory, throttles[kind].file) < 0)
-			continue;
+		const char *text = read_file(tree, directory, throttles[kind].file);
+
+		if (!text)
+			return NULL;
 		add_throttles(&devices, text, kind);
-		all = "";
 	}
 	for (unsigned i = 0; i < devices.count; i++) {
 		const struct device *device = &devices.device[i];
@@ -161,30 +180,42 @@ static bool limits(const char *text)
 	return text && *text && strncmp(text, "max ", 4) != 0 && strcmp(text, "max") != 0;
 }
 
-/* Of its own group, or where that has no limit, of the nearest one above that has: of_group is its directory. */
-static const char *nearest(struct tree *tree, const struct group *group, read_limit *read, const char **of_group)
+/* From a path in a hierarchy to the one above it; false: there is none but the root, which has no limits. */
+static bool go_up(char *path)
 {
-	char *path = group->path ? tree_format(tree, "%s", group->path) : NULL, *slash;
-	const char *own = NULL;
+	char *slash = strrchr(path, '/');
 
-	for (bool first = true; path; first = false) {
-		const char *directory = tree_format(tree, "%s%s", group->base, path);
-		const char *value = read(tree, directory);
+	if (slash == path)
+		return false;
+	*slash = '\0';
+	return true;
+}
 
+/*
+ * Of its own group, or where that has no limit and those above count as well, of the nearest one of these that has:
+ * of_group is its directory.
+ */
+static const char *find_limit(struct tree *tree, const struct group *group, bool flat, read_limit *read,
+			      const char **of_group)
+{
+	char *path = group->path ? tree_format(tree, "%s", group->path) : NULL;
+	const char *own = NULL, *value, *directory;
+
+	if (!path)
+		return NULL;
+	do {
+		directory = tree_format(tree, "%s%s", group->base, path);
+		value = read(tree, directory);
 		if (limits(value)) {
 			*of_group = directory;
 			return value;
 		}
-		if (first)
-			own = value;
-		slash = strrchr(path, '/');
-		if (slash == path)
-			break;
-		*slash = '\0';
-	}
-	return own;
+		own = own ? own : value;
+	} while (value && !flat && go_up(path));
+	return value ? own : NULL;
 }
 
+/* Throttling of version 1 is flat: what groups above are limited to is not for those below. */
 void guest_cgroup_read(struct tree *tree, struct guest *guest)
 {
 	const char *text, *other;
@@ -196,8 +227,9 @@ void guest_cgroup_read(struct tree *tree, struct guest *guest)
 	io = find_group(tree, text, "blkio");
 	guest->cgroup = cpu.path ? cpu.path : io.path;
 	guest->cpu_cgroup = cpu.path ? tree_format(tree, "%s%s", cpu.base, cpu.path) : NULL;
-	guest->cpu_max = nearest(tree, &cpu, cpu.version_1 ? read_quota : read_cpu_max, &other);
-	guest->io_max = nearest(tree, &io, io.version_1 ? read_throttles : read_io_max, &guest->io_cgroup);
+	guest->cpu_max = find_limit(tree, &cpu, false, cpu.version_1 ? read_quota : read_cpu_max, &other);
+	guest->io_max =
+		find_limit(tree, &io, io.version_1, io.version_1 ? read_throttles : read_io_max, &guest->io_cgroup);
 	if (!io.version_1)
-		guest->io_weight = nearest(tree, &io, read_io_weight, &other);
+		guest->io_weight = find_limit(tree, &io, false, read_io_weight, &other);
 }

@@ -190,6 +190,12 @@ def test_a_limit_above_a_server_is_a_setting_until_it_is_reached(build_dir, work
     assert causes[495]["storage.limits"][0] == 88
 
 
+@pytest.mark.parametrize("cgroup, group", [(None, "ruled-out"), ("0::/gone.slice/db1.scope", "unknown")])
+def test_limits_that_are_not_known_are_not_ruled_out(build_dir, workdir, cgroup, group):
+    build(workdir, *map(machine, LAYERS), {"/proc/1000/cgroup": cgroup} if cgroup else {})
+    assert "storage.limits" in ids(diagnose(build_dir, ["--from", workdir], "db1")[group])
+
+
 def test_a_command_takes_a_name_as_one_word(build_dir, workdir):
     build(workdir, *map(machine, LAYERS), {"/proc/1000/cmdline": {"replace": {
         **CAUSES["e1000"][0]["/proc/1000/cmdline"]["replace"], "guest=db1,": "guest=it's $(id) 1,"}}})

@@ -179,74 +179,6 @@ static void places_of_memory(void **state)
 	made_close(&made);
 }
 
-/* libvirt puts limits on the group above the one that threads are in. */
-static void limits_of_cgroups(void **state)
-{
-	const struct guest *guest;
-	struct made made;
-
-	(void)state;
-	made_begin(&made);
-	made_file(&made, "/proc/7/cgroup", "0::/machine.slice/vm.scope/emulator\n");
-	made_file(&made, "/sys/fs/cgroup/machine.slice/vm.scope/emulator/cpu.max", "max 100000\n");
-	made_file(&made, "/sys/fs/cgroup/machine.slice/vm.scope/cpu.max", "50000 100000\n");
-	made_file(&made, "/sys/fs/cgroup/machine.slice/cpu.max", "900000 100000\n");
-	made_file(&made, "/sys/fs/cgroup/machine.slice/vm.scope/io.max",
-		  "8:0 rbps=1048576 wbps=max riops=max wiops=max\n");
-	made_file(&made, "/sys/fs/cgroup/machine.slice/vm.scope/io.weight", "default 50\n");
-	guest = read_one(&made, QEMU, sizeof(QEMU));
-	assert_string_equal(guest->cgroup, "/machine.slice/vm.scope/emulator");
-	assert_string_equal(guest->cpu_max, "50000 100000");
-	assert_memory_equal(guest->io_max, "8:0 rbps=1048576", 16);
-	assert_string_equal(guest->io_cgroup, "/sys/fs/cgroup/machine.slice/vm.scope");
-	assert_string_equal(guest->io_weight, "default 50");
-	made_close(&made);
-}
-
-/* Each controller has its own hierarchy; those of version 2 may be there as well, for none of these. */
-static void limits_of_old_cgroups(void **state)
-{
-	const struct guest *guest;
-	struct made made;
-
-	(void)state;
-	made_begin(&made);
-	made_file(&made, "/proc/7/cgroup",
-		  "9:cpuset:/other\n8:blkio:/machine/vm\n4:cpuacct,cpu:/machine/vm/emulator\n1:name=systemd:/x\n"
-		  "0::/machine.slice/vm.scope\n");
-	made_link(&made, "/sys/fs/cgroup/cpu", "cpu,cpuacct");
-	made_file(&made, "/sys/fs/cgroup/cpu,cpuacct/machine/vm/emulator/cpu.cfs_quota_us", "-1\n");
-	made_file(&made, "/sys/fs/cgroup/cpu,cpuacct/machine/vm/emulator/cpu.cfs_period_us", "100000\n");
-	made_file(&made, "/sys/fs/cgroup/cpu,cpuacct/machine/vm/cpu.cfs_quota_us", "50000\n");
-	made_file(&made, "/sys/fs/cgroup/cpu,cpuacct/machine/vm/cpu.cfs_period_us", "100000\n");
-	made_file(&made, "/sys/fs/cgroup/blkio/machine/vm/blkio.throttle.read_bps_device", "8:0 1048576\n");
-	made_file(&made, "/sys/fs/cgroup/blkio/machine/vm/blkio.throttle.write_bps_device", "");
-	made_file(&made, "/sys/fs/cgroup/blkio/machine/vm/blkio.throttle.write_iops_device", "259:1 7\n8:0 100\n");
-	made_file(&made, "/sys/fs/cgroup/machine.slice/vm.scope/cpu.max", "1 100000\n");
-	guest = read_one(&made, QEMU, sizeof(QEMU));
-	assert_string_equal(guest->cgroup, "/machine/vm/emulator");
-	assert_string_equal(guest->cpu_cgroup, "/sys/fs/cgroup/cpu/machine/vm/emulator");
-	assert_string_equal(guest->cpu_max, "50000 100000");
-	assert_string_equal(guest->io_max, "8:0 rbps=1048576 wbps=max riops=max wiops=100\n"
-					   "259:1 rbps=max wbps=max riops=max wiops=7\n");
-	made_close(&made);
-	/* No limits. */
-	made_begin(&made);
-	made_file(&made, "/proc/7/cgroup", "3:cpu:/\n2:blkio:/\n");
-	made_file(&made, "/sys/fs/cgroup/cpu/cpu.cfs_quota_us", "-1\n");
-	made_file(&made, "/sys/fs/cgroup/cpu/cpu.cfs_period_us", "100000\n");
-	guest = read_one(&made, QEMU, sizeof(QEMU));
-	assert_string_equal(guest->cpu_max, "max 100000");
-	assert_null(guest->io_max);
-	made_close(&made);
-	/* One that leads out of its hierarchy. */
-	made_begin(&made);
-	made_file(&made, "/proc/7/cgroup", "3:cpu:/../../../proc\n2:blkio\n:::\n0:\n");
-	guest = read_one(&made, QEMU, sizeof(QEMU));
-	assert_null(guest->cpu_cgroup);
-	made_close(&made);
-}
-
 static void add_answers(const struct made *made)
 {
 	made_file(made, "/.strait/qmp/7/query-version.json", "{\"qemu\":{\"major\":8,\"minor\":1,\"micro\":2}}");
@@ -468,8 +400,6 @@ int main(void)
 		cmocka_unit_test(threads_by_kvm),
 		cmocka_unit_test(more_threads_than_are_read),
 		cmocka_unit_test(places_of_memory),
-		cmocka_unit_test(limits_of_cgroups),
-		cmocka_unit_test(limits_of_old_cgroups),
 		cmocka_unit_test(answers_of_qmp),
 		cmocka_unit_test(nonsense_of_qmp),
 		cmocka_unit_test(files_of_the_kernel_are_no_images),
