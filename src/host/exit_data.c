@@ -29,6 +29,8 @@ bool exit_data_is(int fd)
 /* What reading may take, and a second more for each MiB: ten times what it does. */
 #define SECONDS 20u
 #define MEMORY  (UINT64_C(4) << 30)
+/* By the clock on the wall it is so many times as much: a child that has been taken over may sleep. */
+#define SLOWER INT64_C(5)
 
 struct reading {
 	const char *name;
@@ -64,6 +66,11 @@ static void take_all(struct reading *reading, struct tracecmd_input *input)
 	}
 }
 
+static unsigned seconds_of(const struct reading *reading)
+{
+	return SECONDS + (unsigned)(reading->size >> 20);
+}
+
 /* In the child: nothing is given back, since it ends. */
 static ssize_t read_file(void *context, char **text)
 {
@@ -78,7 +85,7 @@ static ssize_t read_file(void *context, char **text)
 		return -ENOMEM;
 	if (lseek(PATIENCE_FILE, 0, SEEK_SET) < 0)
 		return -errno;
-	ret = confine(SECONDS + (unsigned)(reading->size >> 20), MEMORY);
+	ret = confine(seconds_of(reading), MEMORY);
 	if (ret < 0)
 		return ret;
 	input = tracecmd_open_fd(PATIENCE_FILE, TRACECMD_FL_LOAD_NO_PLUGINS | TRACECMD_FL_LOAD_NO_SYSTEM_PLUGINS);
@@ -97,7 +104,7 @@ static ssize_t read_file(void *context, char **text)
 
 static void refuse(const char *name, int code, struct error *err)
 {
-	if (code == -EPROTO || code == -E2BIG)
+	if (code == -EPROTO || code == -E2BIG || code == -ETIMEDOUT)
 		error_set(err, -EINVAL,
 			  "%s: libtracecmd could not read this trace.dat: is all of it there? \"trace-cmd report\" may "
 			  "make text of it",
@@ -121,7 +128,7 @@ char *exit_data_read(int fd, const char *name, struct error *err)
 
 	reading.size = length == 0 ? status.st_size : 0;
 	if (length == 0)
-		length = patience_ask_of_file(fd, read_file, &reading, &text);
+		length = patience_ask_of_file(fd, seconds_of(&reading) * SLOWER * 1000, read_file, &reading, &text);
 	if (length < 0) {
 		refuse(name, (int)length, err);
 		return NULL;

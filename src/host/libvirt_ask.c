@@ -160,7 +160,7 @@ int libvirt_gather(json_t **all)
 	asking.count = uris(asking.uri);
 	if (!asking.count)
 		return -ENOENT;
-	length = patience_ask(provide, &asking, &text);
+	length = patience_ask(PATIENCE_MS, provide, &asking, &text);
 	if (length < 0)
 		return (int)length;
 	*all = json_loadb(text, (size_t)length, 0, NULL);

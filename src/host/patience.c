@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -18,9 +19,8 @@
  * Where the child writes: all other descriptors but PATIENCE_FILE and those of standard ones, which are /dev/null, are
  * closed in it.
  */
-#define OUT     3
-#define NONE    (-1)
-#define FOREVER INT64_MAX
+#define OUT  3
+#define NONE (-1)
 
 static void write_all(const void *bytes, size_t length)
 {
@@ -83,12 +83,12 @@ static int receive(int fd, int64_t deadline, char **text, size_t *length)
 
 	for (;;) {
 		struct pollfd ready = {.fd = fd, .events = POLLIN};
-		const int64_t left = deadline == FOREVER ? PATIENCE_MS : deadline - now_ms();
+		const int64_t left = deadline - now_ms();
 		ssize_t got;
 
 		if (left <= 0)
 			return -ETIMEDOUT;
-		if (poll(&ready, 1, (int)left) <= 0)
+		if (poll(&ready, 1, left < INT_MAX ? (int)left : INT_MAX) <= 0)
 			continue;
 		if (*length == room) {
 			char *more = realloc(*text, room = room ? room * 2 : 65536);
@@ -156,12 +156,12 @@ static ssize_t ask(int file, int64_t deadline, tree_provide *provide, void *cont
 	return ret;
 }
 
-ssize_t patience_ask(tree_provide *provide, void *context, char **text)
+ssize_t patience_ask(int64_t ms, tree_provide *provide, void *context, char **text)
 {
-	return ask(NONE, now_ms() + PATIENCE_MS, provide, context, text);
+	return ask(NONE, now_ms() + ms, provide, context, text);
 }
 
-ssize_t patience_ask_of_file(int fd, tree_provide *provide, void *context, char **text)
+ssize_t patience_ask_of_file(int fd, int64_t ms, tree_provide *provide, void *context, char **text)
 {
-	return ask(fd, FOREVER, provide, context, text);
+	return ask(fd, now_ms() + ms, provide, context, text);
 }

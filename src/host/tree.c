@@ -334,7 +334,7 @@ static ssize_t provide_patiently(void *context, char **text)
 {
 	const struct patient *patient = context;
 
-	return patience_ask(patient->provide, patient->context, text);
+	return patience_ask(PATIENCE_MS, patient->provide, patient->context, text);
 }
 
 ssize_t tree_ask_patiently(struct tree *tree, const char **text, tree_provide *provide, void *context, const char *name,

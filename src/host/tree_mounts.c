@@ -70,7 +70,7 @@ bool disk_hangs(struct tree *tree, const char *path)
 	mount = mount_of(tree, path);
 	if (mount && !mount->asked) {
 		mount->asked = true;
-		mount->hangs = patience_ask(provide, (void *)mount->target, &text) == -ETIMEDOUT;
+		mount->hangs = patience_ask(PATIENCE_MS, provide, (void *)mount->target, &text) == -ETIMEDOUT;
 		free(text);
 	}
 	return mount && mount->hangs;

@@ -18,6 +18,7 @@
 #include "host/patience.h"
 
 #define MEMORY (UINT64_C(1) << 28)
+#define LONG   INT64_C(600000)
 
 /* A letter for each thing that it can still do. */
 static ssize_t try_all(void *context, char **text)
@@ -54,7 +55,7 @@ static void what_is_open_can_be_read_and_nothing_else(void **state)
 	(void)state;
 	if (STRAIT_SANITIZED)
 		skip();
-	assert_int_equal(patience_ask_of_file(file, try_all, NULL, &text), 1);
+	assert_int_equal(patience_ask_of_file(file, LONG, try_all, NULL, &text), 1);
 	assert_int_equal(text[0], 'r');
 	free(text);
 	close(file);
@@ -78,7 +79,7 @@ static void work_has_an_end(void **state)
 	char *text = NULL;
 
 	(void)state;
-	assert_int_equal(patience_ask_of_file(0, work_for_ever, &turns, &text), -EPROTO);
+	assert_int_equal(patience_ask_of_file(0, LONG, work_for_ever, &turns, &text), -EPROTO);
 	assert_null(text);
 }
 

@@ -36,7 +36,7 @@ static void an_answer_is_what_it_was(void **state)
 		size_t length = lengths[i];
 		char *text = NULL;
 
-		assert_int_equal(patience_ask(fill, &length, &text), length);
+		assert_int_equal(patience_ask(PATIENCE_MS, fill, &length, &text), length);
 		assert_int_equal(strspn(length ? text : "", "x") >= length, 1);
 		free(text);
 	}
@@ -48,7 +48,7 @@ static void too_much_is_refused(void **state)
 	char *text = NULL;
 
 	(void)state;
-	assert_int_equal(patience_ask(fill, &length, &text), -E2BIG);
+	assert_int_equal(patience_ask(PATIENCE_MS, fill, &length, &text), -E2BIG);
 	assert_null(text);
 }
 
@@ -80,9 +80,9 @@ static void no_answer_is_an_error(void **state)
 	char *text = NULL;
 
 	(void)state;
-	assert_int_equal(patience_ask(refuse, NULL, &text), -EACCES);
-	assert_int_equal(patience_ask(die, NULL, &text), -EPROTO);
-	assert_int_equal(patience_ask(hang, NULL, &text), -ETIMEDOUT);
+	assert_int_equal(patience_ask(PATIENCE_MS, refuse, NULL, &text), -EACCES);
+	assert_int_equal(patience_ask(PATIENCE_MS, die, NULL, &text), -EPROTO);
+	assert_int_equal(patience_ask(100, hang, NULL, &text), -ETIMEDOUT);
 	assert_null(text);
 }
 
@@ -109,7 +109,7 @@ static void a_child_has_nothing_of_ours(void **state)
 
 	(void)state;
 	assert_true(fd >= 0);
-	assert_int_equal(patience_ask(look_around, NULL, &text), 3);
+	assert_int_equal(patience_ask(PATIENCE_MS, look_around, NULL, &text), 3);
 	assert_memory_equal(text, "3 1", 3);
 	free(text);
 	close(fd);
@@ -141,7 +141,9 @@ static void it_needs_no_close_range(void **state)
 			char *text = NULL;
 
 			refuse_close_range(errors[i]);
-			_exit(patience_ask(look_around, NULL, &text) == 3 && memcmp(text, "3 1", 3) == 0 ? 0 : 1);
+			_exit(patience_ask(PATIENCE_MS, look_around, NULL, &text) == 3 && memcmp(text, "3 1", 3) == 0
+				      ? 0
+				      : 1);
 		}
 		assert_int_equal(waitpid(child, &status, 0), child);
 		assert_int_equal(status, 0);
@@ -177,7 +179,7 @@ static void a_file_is_all_that_is_open(void **state)
 
 		if (fd != fileno(file))
 			assert_int_equal(dup2(fileno(file), fd), fd);
-		assert_int_equal(patience_ask_of_file(fd, look_at_file, NULL, &text), 14);
+		assert_int_equal(patience_ask_of_file(fd, PATIENCE_MS, look_at_file, NULL, &text), 14);
 		assert_memory_equal(text, "xxxxx-----word", 14);
 		free(text);
 		if (before >= 0)
@@ -187,7 +189,8 @@ static void a_file_is_all_that_is_open(void **state)
 		if (before >= 0)
 			close(before);
 	}
-	assert_int_equal(patience_ask_of_file(fileno(file), die, NULL, &text), -EPROTO);
+	assert_int_equal(patience_ask_of_file(fileno(file), PATIENCE_MS, die, NULL, &text), -EPROTO);
+	assert_int_equal(patience_ask_of_file(fileno(file), 100, hang, NULL, &text), -ETIMEDOUT);
 	fclose(file);
 }
 
