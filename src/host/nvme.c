@@ -4,7 +4,6 @@
 
 #include "host/block.h"
 #include "host/document.h"
-#include "host/patience.h"
 #include "host/tree.h"
 
 #ifdef HAVE_LIBNVME
@@ -71,7 +70,7 @@ static const char *why(struct tree *tree, const char *controller, int error)
 	if (error == -EACCES || error == -EPERM)
 		return tree_format(tree, "/dev/%s can be asked by root alone", controller);
 	if (error == -ETIMEDOUT)
-		return tree_format(tree, "/dev/%s did not answer within %d s", controller, PATIENCE_MS / 1000);
+		return tree_format(tree, "/dev/%s did not answer in time", controller);
 	return tree_format(tree, "/dev/%s: %s", controller, strerror(-error));
 }
 

@@ -325,7 +325,21 @@ ssize_t tree_ask(struct tree *tree, const char **text, tree_provide *provide, vo
 	return ret < 0 ? ret : ask(tree, path, text, provide, context);
 }
 
+/* After so many times it is so many ms: far more than what does not hang takes. */
+#define TIMEOUTS_MAX 3u
+#define IMPATIENCE   200
+
+ssize_t tree_wait(struct tree *tree, tree_provide *provide, void *context, char **text)
+{
+	const ssize_t got =
+		patience_ask(tree->timeouts < TIMEOUTS_MAX ? PATIENCE_MS : IMPATIENCE, provide, context, text);
+
+	tree->timeouts += got == -ETIMEDOUT;
+	return got;
+}
+
 struct patient {
+	struct tree *tree;
 	tree_provide *provide;
 	void *context;
 };
@@ -334,13 +348,13 @@ static ssize_t provide_patiently(void *context, char **text)
 {
 	const struct patient *patient = context;
 
-	return patience_ask(PATIENCE_MS, patient->provide, patient->context, text);
+	return tree_wait(patient->tree, patient->provide, patient->context, text);
 }
 
 ssize_t tree_ask_patiently(struct tree *tree, const char **text, tree_provide *provide, void *context, const char *name,
 			   ...)
 {
-	struct patient patient = {provide, context};
+	struct patient patient = {tree, provide, context};
 	char path[PATH_MAX];
 	int ret;
 

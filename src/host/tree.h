@@ -75,7 +75,8 @@ typedef ssize_t tree_provide(void *context, char **text);
 ssize_t tree_ask(struct tree *tree, const char **text, tree_provide *provide, void *context, const char *name, ...)
 	__attribute__((format(printf, 5, 6)));
 
-/* The same of what may hang: provide() has PATIENCE_MS, in a child process (host/patience.h). */
+/* The same of what may hang: provide() has PATIENCE_MS, in a child process (host/patience.h), or
+ * less, where others of this tree have hung. */
 ssize_t tree_ask_patiently(struct tree *tree, const char **text, tree_provide *provide, void *context, const char *name,
 			   ...) __attribute__((format(printf, 5, 6)));
 

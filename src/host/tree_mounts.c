@@ -6,7 +6,6 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
-#include "host/patience.h"
 #include "host/tree_parts.h"
 
 struct tree_mount {
@@ -70,7 +69,7 @@ bool disk_hangs(struct tree *tree, const char *path)
 	mount = mount_of(tree, path);
 	if (mount && !mount->asked) {
 		mount->asked = true;
-		mount->hangs = patience_ask(PATIENCE_MS, provide, (void *)mount->target, &text) == -ETIMEDOUT;
+		mount->hangs = tree_wait(tree, provide, (void *)mount->target, &text) == -ETIMEDOUT;
 		free(text);
 	}
 	return mount && mount->hangs;

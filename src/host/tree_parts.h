@@ -60,6 +60,7 @@ struct tree {
 	size_t sample_nodes, sample_bytes; /* when the sample began: node_count, bytes */
 	struct tree_mount *mounts;         /* live, once one was looked for */
 	size_t mount_count;
+	unsigned timeouts; /* of tree_wait() */
 };
 
 /* An empty tree. */
@@ -96,6 +97,12 @@ void node_keep(struct node *node, enum node_kind kind, const char *text, size_t 
 void disk_find_out(struct tree *tree, struct node *node);
 ssize_t disk_read_file(struct tree *tree, struct node *node);
 int disk_read_names(struct tree *tree, struct node *node);
+
+/*
+ * patience_ask() for PATIENCE_MS, until that was in vain a few times: what is asked then has hardly any time. Else
+ * as much would be waited for as there are disks that hang, in the file systems of as many guests.
+ */
+ssize_t tree_wait(struct tree *tree, tree_provide *provide, void *context, char **text);
 
 /* Live: whether a path without links is on a file system that does not answer. Each is asked once (tree_mounts.c). */
 bool disk_hangs(struct tree *tree, const char *path);

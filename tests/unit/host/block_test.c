@@ -183,7 +183,7 @@ static void controller_that_did_not_answer(void **state)
 	made_open(&made);
 	host_blocks_read(made.tree, &all);
 	assert_int_equal(all.count, 1);
-	assert_string_equal(all.block[0].nvme_unreadable, "/dev/nvme0 did not answer within 5 s");
+	assert_string_equal(all.block[0].nvme_unreadable, "/dev/nvme0 did not answer in time");
 	made_close(&made);
 }
 
