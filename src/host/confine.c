@@ -5,6 +5,7 @@
 #include <grp.h>
 #include <seccomp.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -42,11 +43,18 @@ static int filter(void)
 	return ret;
 }
 
+/* In a namespace of users that has no such one (EINVAL), or without the right to (EPERM), it stays who it is. */
+static bool has_failed(int ret)
+{
+	return ret < 0 && errno != EPERM && errno != EINVAL;
+}
+
 static int become_nobody(void)
 {
 	if (geteuid() != 0)
 		return 0;
-	if (setgroups(0, NULL) < 0 || setresgid(NOBODY, NOBODY, NOBODY) < 0 || setresuid(NOBODY, NOBODY, NOBODY) < 0)
+	if (has_failed(setgroups(0, NULL)) || has_failed(setresgid(NOBODY, NOBODY, NOBODY)) ||
+	    has_failed(setresuid(NOBODY, NOBODY, NOBODY)))
 		return -errno;
 	/* Which has forgotten the parent. */
 	return prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ? -errno : 0;

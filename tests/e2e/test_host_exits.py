@@ -242,6 +242,16 @@ def test_a_damaged_binary_trace(build_dir, workdir, binary):
     assert wrong >= 13
 
 
+def test_a_binary_trace_of_root_in_a_namespace(build_dir, workdir, binary):
+    """Who is root there cannot become nobody: the system calls are enough."""
+    if subprocess.run(["unshare", "-r", "true"], check=False, capture_output=True).returncode:
+        pytest.skip("no namespaces of users can be made here")
+    path = dat(os.path.join(workdir, "trace.dat"))
+    result = subprocess.run(["unshare", "-r", os.path.join(build_dir, "cmd", "strait", "strait"), "exits", "--json",
+                             "--trace", path], capture_output=True, text=True, check=False)
+    assert json.loads(result.stdout) == report(build_dir, "--trace", path), result.stderr
+
+
 def test_a_binary_trace_without_the_library(build_dir, workdir):
     if "+libtracecmd" in strait(build_dir, "--version").stdout:
         pytest.skip("built with libtracecmd")
