@@ -192,7 +192,7 @@ static int show(const struct client_arguments *arguments, struct host *host, con
 	return code == CLIENT_EXIT_OK && exits_worst(&summary) == EXIT_WORRYING ? CLIENT_EXIT_FINDINGS : code;
 }
 
-/* The document of a trace as text. */
+/* The document of a trace as text. Errors have no name of the file, here and below. */
 static char *read_text(FILE *file, struct error *err)
 {
 	struct exit_counts *counts = exit_counts_new();
@@ -203,12 +203,10 @@ static char *read_text(FILE *file, struct error *err)
 	if (!counts) {
 		error_set(err, -ENOMEM, "no memory");
 	} else if (exit_text_read(counts, file) == 0 || ferror(file) || exit_counts_seconds(counts) <= 0) {
-		error_set(
-			err, -EINVAL,
-			"%s: expected a trace with events kvm_exit and kvm_entry, found none: a trace.dat, which is no "
-			"pipe, or text, as \"trace-cmd report\" makes of a trace.dat and \"perf script\" of a "
-			"perf.data",
-			trace_file);
+		error_set(err, -EINVAL,
+			  "expected a trace with events kvm_exit and kvm_entry, found none: a trace.dat, which is no "
+			  "pipe, or text, as \"trace-cmd report\" makes of a trace.dat and \"perf script\" of a "
+			  "perf.data");
 	} else {
 		origin.seconds = exit_counts_seconds(counts);
 		json = exit_counts_json(counts, &origin);
@@ -229,7 +227,7 @@ static char *read_trace(struct error *err)
 	char *text;
 
 	if (!file) {
-		error_set(err, -errno, "%s: %s", trace_file, strerror(errno));
+		error_set(err, -errno, "%s", strerror(errno));
 		return NULL;
 	}
 	text = exit_data_is(fileno(file)) ? exit_data_read(fileno(file), trace_file, err) : read_text(file, err);
@@ -249,21 +247,25 @@ static int show_trace(const struct client_arguments *arguments)
 
 	if (arguments->operand_count || arguments->from || seconds_text)
 		return client_command_misused(&command, "--trace tells of what it has: leave out VM, --from and --for");
+	tree = tree_open_live(&err);
+	if (!tree) {
+		fprintf(stderr, "%s: %s\n", command.name, err.text);
+		return CLIENT_EXIT_FAILED;
+	}
 	text = read_trace(&err);
-	tree = text ? tree_open_live(&err) : NULL;
-	if (tree) {
+	if (text) {
 		/* Threads of a trace are no longer those of this machine. */
 		host = tree_alloc(tree, sizeof(*host));
 		host->tree = tree;
 		if (host_exits_parse(tree, text, strlen(text), &exits) == 0)
 			code = show(arguments, host, &exits, NULL, &err);
 		else
-			fprintf(stderr, "%s: %s: cannot be read\n", command.name, trace_file);
-		tree_close(tree);
-	} else {
-		fprintf(stderr, "%s: %s\n", command.name, err.text);
+			error_set(&err, -EINVAL, "cannot be read");
 	}
+	if (err.code)
+		fprintf(stderr, "%s: %s: %s\n", command.name, audit_clean(tree, trace_file), err.text);
 	free(text);
+	tree_close(tree);
 	return code;
 }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/hist.h"
+#include "host/model_json.h"
 
 /* More than a machine has. What is beyond them is not counted. */
 #define THREADS 8192u
@@ -187,6 +188,6 @@ json_t *exit_counts_json(const struct exit_counts *counts, const struct exit_ori
 		for (unsigned k = 0; vcpu && k < vcpu->count; k++)
 			json_array_append_new(list, describe(vcpu, vcpu->reason[k], vcpu->pid ? vcpu->pid : pid));
 	}
-	return json_pack("{s:f,s:s,s:I,s:o}", "seconds", origin->seconds, "source", origin->source, "lost",
-			 (json_int_t)origin->lost, "exits", list);
+	return json_pack("{s:f,s:o,s:I,s:o}", "seconds", origin->seconds, "source", host_text_json(origin->source),
+			 "lost", (json_int_t)origin->lost, "exits", list);
 }

@@ -102,20 +102,20 @@ static ssize_t read_file(void *context, char **text)
 	return document_text(exit_counts_json(reading->events.counts, &origin), text);
 }
 
-static void refuse(const char *name, int code, struct error *err)
+static void refuse(int code, struct error *err)
 {
 	if (code == -EPROTO || code == -E2BIG || code == -ETIMEDOUT)
-		error_set(err, -EINVAL,
-			  "%s: libtracecmd could not read this trace.dat: is all of it there? \"trace-cmd report\" may "
-			  "make text of it",
-			  name);
+		error_set(
+			err, -EINVAL,
+			"libtracecmd could not read this trace.dat: is all of it there? \"trace-cmd report\" may make "
+			"text of it");
 	else if (code == -ENOENT)
-		error_set(err, -EINVAL,
-			  "%s: expected a trace with events kvm_exit and kvm_entry, found none: record them with "
-			  "\"trace-cmd record -e kvm:kvm_exit -e kvm:kvm_entry\"",
-			  name);
+		error_set(
+			err, -EINVAL,
+			"expected a trace with events kvm_exit and kvm_entry, found none: record them with \"trace-cmd "
+			"record -e kvm:kvm_exit -e kvm:kvm_entry\"");
 	else
-		error_set(err, code, "%s: could not be read: %s", name, strerror(-code));
+		error_set(err, code, "could not be read: %s", strerror(-code));
 }
 
 /* A child that has been taken over may answer anything: the text is not more than a capture's. */
@@ -130,7 +130,7 @@ char *exit_data_read(int fd, const char *name, struct error *err)
 	if (length == 0)
 		length = patience_ask_of_file(fd, seconds_of(&reading) * SLOWER * 1000, read_file, &reading, &text);
 	if (length < 0) {
-		refuse(name, (int)length, err);
+		refuse((int)length, err);
 		return NULL;
 	}
 	whole = strndup(text, (size_t)length);
@@ -145,11 +145,10 @@ char *exit_data_read(int fd, const char *name, struct error *err)
 char *exit_data_read(int fd, const char *name, struct error *err)
 {
 	(void)fd;
+	(void)name;
 	error_set(err, -ENOSYS,
-		  "%s: this strait was built without libtracecmd, which reads a trace.dat: \"trace-cmd report\" makes "
-		  "text "
-		  "of it, which strait reads",
-		  name);
+		  "this strait was built without libtracecmd, which reads a trace.dat: \"trace-cmd report\" makes text "
+		  "of it, which strait reads");
 	return NULL;
 }
 

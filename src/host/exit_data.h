@@ -16,8 +16,8 @@
 bool exit_data_is(int fd);
 
 /*
- * The document "kvm-exits.json" of it, for free(); name is what the file is called. NULL with err set: -EINVAL where it
- * cannot be read or has no such events, -ENOSYS where strait was built without libtracecmd.
+ * The document "kvm-exits.json" of it, for free(); name is what the file is called, which err has not. NULL with err
+ * set: -EINVAL where it cannot be read or has no such events, -ENOSYS where strait was built without libtracecmd.
  */
 char *exit_data_read(int fd, const char *name, struct error *err);
 

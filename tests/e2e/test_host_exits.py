@@ -252,6 +252,17 @@ def test_a_binary_trace_of_root_in_a_namespace(build_dir, workdir, binary):
     assert json.loads(result.stdout) == report(build_dir, "--trace", path), result.stderr
 
 
+def test_a_trace_whose_name_is_no_text(build_dir, workdir, binary):
+    path = os.path.join(os.fsencode(workdir), b"x\xff\n\x1b[2J.dat")
+    for name in (dat(path), path + b".none"):
+        result = subprocess.run([os.path.join(build_dir, "cmd", "strait", "strait"), "exits", "--json", "--trace",
+                                 name], capture_output=True, check=False)
+        if name == path:
+            assert json.loads(result.stdout)["source"].endswith("/x\ufffd\n\x1b[2J.dat")
+        else:
+            assert result.returncode == 3 and result.stderr.endswith(b"/x? ?[2J.dat.none: No such file or directory\n")
+
+
 def test_a_binary_trace_without_the_library(build_dir, workdir):
     if "+libtracecmd" in strait(build_dir, "--version").stdout:
         pytest.skip("built with libtracecmd")
