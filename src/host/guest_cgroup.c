@@ -200,6 +200,7 @@ static const char *find_limit(struct tree *tree, const struct group *group, bool
 {
 	char *path = group->path ? tree_format(tree, "%s", group->path) : NULL;
 	const char *own = NULL, *value, *directory;
+	bool all = true;
 
 	if (!path)
 		return NULL;
@@ -210,9 +211,10 @@ static const char *find_limit(struct tree *tree, const struct group *group, bool
 			*of_group = directory;
 			return value;
 		}
+		all &= value != NULL;
 		own = own ? own : value;
-	} while (value && !flat && go_up(path));
-	return value ? own : NULL;
+	} while (!flat && go_up(path));
+	return all ? own : NULL;
 }
 
 /* Throttling of version 1 is flat: what groups above are limited to is not for those below. */
