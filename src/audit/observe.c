@@ -170,6 +170,9 @@ struct observation *observe_begin(struct host *host, const struct guest *guest)
 	seen->began = (double)tree_sample_ns(host->tree) / 1e9;
 	seen->thread = tree_alloc(host->tree, (guest->vcpu_count + guest->iothread_count + guest->other_count + 1) *
 						      sizeof(*seen->thread));
+	seen->quota = tree_alloc(host->tree, (guest->quota_count + 1) * sizeof(*seen->quota));
+	for (unsigned i = 0; i < guest->quota_count; i++)
+		seen->quota[i].quota = &guest->quota[i];
 	add_threads(seen, ROLE_VCPU, guest->vcpu, guest->vcpu_count);
 	add_threads(seen, ROLE_IOTHREAD, guest->iothread, guest->iothread_count);
 	add_threads(seen, ROLE_EMULATOR, guest->other, guest->other_count);

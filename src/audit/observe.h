@@ -64,6 +64,11 @@ struct observed_guest_disk {
 	struct series ios, bytes, await_ns, flush_await_ns;
 };
 
+struct observed_quota {
+	const struct guest_quota *quota;
+	struct series throttled; /* share of the time */
+};
+
 /* What its control group did on a device that its io.max may name. */
 struct observed_group {
 	unsigned major, minor;
@@ -97,11 +102,11 @@ struct observation {
 	struct observed_exit *exit;
 	unsigned exit_count, exit_room;
 	struct observed_guest_disk *guest_disk; /* as many as the guest has disks */
+	struct observed_quota *quota;           /* as many as it has quotas */
 	struct observed_group *group;
 	unsigned group_count;
 	struct observed_other *other;
 	unsigned other_count, other_room;
-	struct series throttled;                                  /* by cpu.max: share of the time */
 	struct series cpu_pressure, io_pressure, memory_pressure; /* "some" */
 	struct series dirty, writeback;                           /* bytes */
 	struct series swap_in, swap_out, reclaim;                 /* pages a second */

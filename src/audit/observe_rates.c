@@ -190,9 +190,13 @@ static void take_groups(struct observation *seen, const struct host_rates *rates
 
 static void take_guest(struct observation *seen, const struct host_rates *rates)
 {
-	for (unsigned i = 0; i < rates->guest_count; i++) {
-		if (rates->guest[i].pid == seen->guest->pid)
-			series_add(&seen->throttled, rates->guest[i].throttled);
+	for (unsigned i = 0; i < rates->quota_count; i++) {
+		const struct rate_quota *rate = &rates->quota[i];
+
+		for (unsigned k = 0; rate->pid == seen->guest->pid && k < seen->guest->quota_count; k++) {
+			if (strcmp(seen->quota[k].quota->cgroup, rate->cgroup) == 0)
+				series_add(&seen->quota[k].throttled, rate->throttled);
+		}
 	}
 	for (unsigned i = 0; i < rates->guest_disk_count; i++) {
 		const struct rate_guest_disk *rate = &rates->guest_disk[i];

@@ -38,6 +38,51 @@ const char *rule_vcpu(struct audit *audit, const struct guest_thread *vcpu)
 	return tree_format(audit->host->tree, "vCPU %u", vcpu->index);
 }
 
+static bool is_held(const struct guest_thread *thread, const struct guest_quota *quota, unsigned count)
+{
+	for (unsigned i = 0; thread->cpu_cgroup && i < count; i++) {
+		const size_t length = strlen(quota[i].cgroup);
+		const char *below = thread->cpu_cgroup + length;
+
+		if (!strncmp(thread->cpu_cgroup, quota[i].cgroup, length) && (!*below || *below == '/') &&
+		    !strcmp(quota[i].max, quota->max))
+			return true;
+	}
+	return false;
+}
+
+/* At most so many threads are told by name. */
+#define NAMED 4
+
+const char *rule_quota_threads(struct tree *tree, const struct guest *guest, const struct guest_quota *quota,
+			       unsigned count)
+{
+	unsigned *number = tree_alloc(tree, (guest->vcpu_count + 1) * sizeof(*number)), iothreads = 0, others = 0;
+	struct cpu_list vcpus = {.cpu = number};
+	const char *text = "", *names = "";
+
+	for (unsigned i = 0; i < guest->vcpu_count; i++) {
+		if (is_held(&guest->vcpu[i], quota, count))
+			number[vcpus.count++] = guest->vcpu[i].index;
+	}
+	for (unsigned i = 0; i < guest->iothread_count; i++) {
+		if (is_held(&guest->iothread[i], quota, count) && iothreads++ < NAMED)
+			names = tree_format(tree, "%s%s%s", names, *names ? ", " : "",
+					    guest->iothread[i].name ?: "unnamed");
+	}
+	for (unsigned i = 0; i < guest->other_count; i++)
+		others += is_held(&guest->other[i], quota, count);
+	if (vcpus.count)
+		text = tree_format(tree, "vCPU%s %s", vcpus.count > 1 ? "s" : "", cpu_list_format(tree, &vcpus));
+	if (iothreads)
+		text = tree_format(tree, "%s%sI/O thread%s %s%s", text, *text ? ", " : "", iothreads > 1 ? "s" : "",
+				   names, iothreads > NAMED ? ", ..." : "");
+	if (others)
+		text = tree_format(tree, "%s%s%u other thread%s", text, *text ? ", " : "", others,
+				   others > 1 ? "s" : "");
+	return *text ? text : "its process";
+}
+
 bool rule_word_is(const char *word, const char *list)
 {
 	const size_t length = word ? strlen(word) : 0;

@@ -33,6 +33,13 @@ bool rule_knows_vcpus(struct audit *audit, const struct rule *rule);
 /* Whether each vCPU is kept to fewer CPUs than the host has. */
 bool rule_vcpus_are_pinned(const struct audit *audit);
 
+/*
+ * "vCPUs 0-3, I/O thread io0": those that the first of these quotas holds back, or any of the others that is the same
+ * in another group.
+ */
+const char *rule_quota_threads(struct tree *tree, const struct guest *guest, const struct guest_quota *quota,
+			       unsigned count);
+
 /* All CPUs that the guest's vCPUs may run on. */
 struct cpu_list rule_vcpu_cpus(const struct audit *audit);
 

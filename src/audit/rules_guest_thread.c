@@ -248,28 +248,45 @@ static void check_exits(struct audit *audit, const struct rule *rule)
 						 : "nothing was measured: strait exits counts them");
 }
 
-/* A limit as version 2 writes it. Returns whether there is none. */
-static bool check_limit(struct audit *audit, const struct rule *rule, const char *file, const char *limit)
+/* Whether an earlier one is the same, in another group. */
+static bool is_told(const struct guest *guest, unsigned which)
 {
-	if (!limit)
-		audit_unknown(audit, rule, file, 0, "its control group could not be read");
-	else if (*limit && strncmp(limit, "max", 3))
-		rule_verdict(audit, rule, false, file, limit, NULL);
-	else
-		return true;
+	for (unsigned i = 0; i < which; i++) {
+		if (!strcmp(guest->quota[i].max, guest->quota[which].max))
+			return true;
+	}
 	return false;
+}
+
+#define QUOTAS_TOLD 8 /* libvirt has four kinds of them */
+
+static void check_quotas(struct audit *audit, const struct rule *rule)
+{
+	const struct guest *guest = audit->guest;
+	unsigned told = 0;
+
+	for (unsigned i = 0; i < guest->quota_count && told < QUOTAS_TOLD; i++) {
+		if (!is_told(guest, i) && ++told)
+			rule_verdict(
+				audit, rule, false, "cpu.max", guest->quota[i].max, "%s: %s", guest->quota[i].cgroup,
+				rule_quota_threads(audit->host->tree, guest, &guest->quota[i], guest->quota_count - i));
+	}
+	if (!guest->quotas_known)
+		audit_unknown(audit, rule, "cpu.max", 0, "not all control groups of its threads could be read");
 }
 
 static void check_limits(struct audit *audit, const struct rule *rule)
 {
 	const struct guest *guest = audit->guest;
-	bool unlimited;
 
 	if (guest->pid == HOST_UNKNOWN)
 		return;
-	unlimited = check_limit(audit, rule, "cpu.max", guest->cpu_max);
-	unlimited &= check_limit(audit, rule, "io.max", guest->io_max);
-	if (unlimited)
+	check_quotas(audit, rule);
+	if (!guest->io_max)
+		audit_unknown(audit, rule, "io.max", 0, "its control group could not be read");
+	else if (*guest->io_max)
+		rule_verdict(audit, rule, false, "io.max", guest->io_max, NULL);
+	else if (guest->quotas_known && !guest->quota_count)
 		audit_pass(audit, rule, NULL, tree_format(audit->host->tree, "%s: none", guest->cgroup));
 }
 
@@ -406,7 +423,9 @@ static const struct rule rules[] = {
 		.cases = {{CONTEXT_ALL, COMPARE_EQUAL, "none that is not known of", FINDING_NOTE}},
 		.check = check_limits,
 		.of_guest = true,
-		.reads = "cpu.max and io.max of its control group; of version 1 cpu.cfs_quota_us and blkio.throttle.*",
+		.reads = "cpu.max of the control groups of its threads and of those above, io.max of its own; of "
+			 "version 1 "
+			 "cpu.cfs_quota_us and blkio.throttle.*",
 		.why = "A guest at its limit is slow in steps of the limit's period, and nothing else shows it.",
 		.costs = "Without limits one guest can take all.",
 		.cure = "virsh schedinfo, virsh blkiotune, or the files of its control group.",

@@ -2,6 +2,8 @@
 #include <math.h>
 #include <string.h>
 
+#include "audit/clean.h"
+#include "audit/rules_guest.h"
 #include "audit/suspect.h"
 
 /* Do the guest's threads run when they want to? */
@@ -199,22 +201,57 @@ static void look_at_steal(struct suspicion *suspicion)
 	}
 }
 
+#define QUOTA_MUCH 0.005
+
+/* Of those that were measured, the one that held back most; NULL: none was. */
+static const struct observed_quota *hardest_quota(const struct observation *seen, unsigned *unread, unsigned *hard)
+{
+	const struct observed_quota *most = NULL;
+
+	for (unsigned i = 0; i < seen->guest->quota_count; i++) {
+		const struct observed_quota *quota = &seen->quota[i];
+		const double share = series_mean(&quota->throttled);
+
+		*unread += !quota->throttled.count;
+		*hard += quota->throttled.count && share >= QUOTA_MUCH;
+		if (quota->throttled.count && (!most || share > series_mean(&most->throttled)))
+			most = quota;
+	}
+	return most;
+}
+
+static void tell_quota(struct suspicion *suspicion, const struct guest_quota *quota, double share, unsigned others)
+{
+	struct tree *tree = suspicion->diagnosis->host->tree;
+
+	suspect_found(suspicion, suspect_weight(share, QUOTA_MUCH, 0.3, 55, 94),
+		      "cpu.max (%s) of %s held back %s %s of the time", quota->max, quota->cgroup,
+		      rule_quota_threads(tree, suspicion->seen->guest, quota, 1), suspect_share(suspicion, share));
+	if (others)
+		suspect_tell(suspicion, "%u other quotas held its threads back as well", others);
+	suspect_next(suspicion, "grep . %s/cpu.*", audit_word(tree, quota->cgroup));
+}
+
 static void look_at_quota(struct suspicion *suspicion)
 {
-	const struct observation *seen = suspicion->seen;
-	const double share = series_mean(&seen->throttled);
+	const struct guest *guest = suspicion->seen->guest;
+	unsigned unread = 0, hard = 0;
+	const struct observed_quota *most = hardest_quota(suspicion->seen, &unread, &hard);
+	const double share = most ? series_mean(&most->throttled) : 0;
 
-	if (!seen->throttled.count)
-		suspect_unknown(suspicion, "its control group has no cpu.stat that could be read");
-	else if (share < 0.005)
-		suspect_clear(suspicion, "cpu.max is %s and held it back %s of the time",
-			      seen->guest->cpu_max ? seen->guest->cpu_max : "not set", suspect_share(suspicion, share));
-	else {
-		suspect_found(suspicion, suspect_weight(share, 0.005, 0.3, 55, 94),
-			      "cpu.max (%s) held its threads back %s of the time",
-			      seen->guest->cpu_max ? seen->guest->cpu_max : "unknown", suspect_share(suspicion, share));
-		suspect_next(suspicion, "grep . %s/cpu.*", seen->guest->cpu_cgroup);
-	}
+	if (hard)
+		tell_quota(suspicion, most->quota, share, hard - 1);
+	else if (!guest->quotas_known)
+		suspect_unknown(suspicion, "not all control groups of its threads could be read");
+	else if (unread)
+		suspect_unknown(suspicion,
+				"%u of %u control groups with a quota have no cpu.stat that could be read twice",
+				unread, guest->quota_count);
+	else if (!most)
+		suspect_clear(suspicion, "no control group of its threads has a quota");
+	else
+		suspect_clear(suspicion, "cpu.max (%s) of %s held threads back most, %s of the time", most->quota->max,
+			      most->quota->cgroup, suspect_share(suspicion, share));
 }
 
 const struct suspect suspects_threads[] = {
@@ -251,7 +288,9 @@ const struct suspect suspects_threads[] = {
 	{
 		.id = "threads.quota",
 		.title = "a CPU quota holds the guest back",
-		.cure = "Raise cpu.max, or virsh schedinfo --set vcpu_quota.",
+		.cure = "Raise cpu.max of that group, or virsh schedinfo --set with vcpu_quota, iothread_quota, "
+			"emulator_quota or "
+			"global_quota.",
 		.look = look_at_quota,
 	},
 	{.id = NULL},

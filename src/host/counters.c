@@ -205,7 +205,7 @@ static void tell_left_out(struct tree *tree, const struct host_counters *counter
 		{&counters->exits, "/sys/kernel/debug/kvm"},
 		{&counters->processes, "/proc/*/stat"},
 		{&counters->raw_processes, "/proc/*/stat"},
-		{&counters->guests, "/proc/*/cgroup"},
+		{&counters->quotas, "/sys/fs/cgroup/*/cpu.stat"},
 		{&counters->groups, "/sys/fs/cgroup/*/io.stat"},
 		{&counters->guest_disks, "/.strait/qmp/*/query-blockstats.json"},
 	};

@@ -54,8 +54,9 @@ struct counter_process {
 	int cpu;
 };
 
-struct counter_guest {
+struct counter_quota {
 	int pid;
+	const char *cgroup;
 	int64_t throttled_us; /* HOST_UNKNOWN: no cpu.stat */
 };
 
@@ -79,7 +80,7 @@ struct counter_list {
 
 struct host_counters {
 	uint64_t ns; /* CLOCK_BOOTTIME of that machine */
-	struct counter_list cpus, threads, irqs, disks, nets, exits, processes, guests, groups, guest_disks;
+	struct counter_list cpus, threads, irqs, disks, nets, exits, processes, quotas, groups, guest_disks;
 	struct counter_list raw_processes; /* live: what processes is the difference of */
 	struct host_pressure cpu, io, memory;
 	int64_t dirty, writeback; /* bytes */
@@ -98,7 +99,7 @@ void host_counters_exits(struct host *host, struct counter_list *exits);
 void host_counters_processes(struct host *host, struct counter_list *raw, struct counter_list *processes);
 void host_counters_guests(struct host *host, struct host_counters *counters);
 
-/* And what changed in these parts: rates->process, guest, group and guest_disk. */
+/* And what changed in these parts: rates->process, quota, group and guest_disk. */
 void host_rates_of_guests(struct tree *tree, const struct host_counters *before, const struct host_counters *now,
 			  struct host_rates *rates);
 

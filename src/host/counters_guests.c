@@ -7,12 +7,12 @@
 #include "host/qmp.h"
 
 /* Version 1 of control groups counts in ns. */
-static int64_t throttled_us(struct tree *tree, const struct guest *guest)
+static int64_t throttled_us(struct tree *tree, const char *cgroup)
 {
 	static const char key[] = "throttled_usec ", old_key[] = "throttled_time ";
 	const char *text, *at;
 
-	if (!guest->cpu_cgroup || tree_reread(tree, &text, "%s/cpu.stat", guest->cpu_cgroup) < 0)
+	if (tree_reread(tree, &text, "%s/cpu.stat", cgroup) < 0)
 		return HOST_UNKNOWN;
 	at = strstr(text, key);
 	if (at)
@@ -84,6 +84,18 @@ static void ask_blocks(struct host *host, const struct guest *guest, struct coun
 	json_decref(answer);
 }
 
+/* The kernel counts in the group that has the quota. */
+static void read_quotas(struct tree *tree, const struct guest *guest, struct counter_list *quotas)
+{
+	for (unsigned i = 0; i < guest->quota_count; i++) {
+		const char *cgroup = guest->quota[i].cgroup;
+		struct counter_quota *counter = counter_add(tree, quotas, sizeof(*counter));
+
+		if (counter)
+			*counter = (struct counter_quota){guest->pid, cgroup, throttled_us(tree, cgroup)};
+	}
+}
+
 /* More than a control group has reached yet. */
 #define DEVICES_MOST 1024u
 
@@ -108,12 +120,10 @@ void host_counters_guests(struct host *host, struct host_counters *counters)
 {
 	for (unsigned i = 0; i < host->guests.count; i++) {
 		const struct guest *guest = &host->guests.guest[i];
-		struct counter_guest *counter =
-			guest->pid > 0 ? counter_add(host->tree, &counters->guests, sizeof(*counter)) : NULL;
 
-		if (!counter)
+		if (guest->pid <= 0)
 			continue;
-		*counter = (struct counter_guest){guest->pid, throttled_us(host->tree, guest)};
+		read_quotas(host->tree, guest, &counters->quotas);
 		read_group(host->tree, guest, &counters->groups);
 		/* One that did not answer when the machine was read would be waited for in each sample. */
 		if (guest->qmp && !guest->unreadable)

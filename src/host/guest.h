@@ -19,6 +19,7 @@ struct guest_thread {
 	struct cpu_list allowed; /* CPUs it may run on */
 	struct cpu_list nodes;   /* whose memory its cpuset lets it have */
 	int64_t poll_max_ns;     /* of an iothread */
+	const char *cpu_cgroup;  /* directory in which its cpu controller has it; NULL: not known */
 };
 
 struct guest_memory_backend {
@@ -97,6 +98,12 @@ struct guest_hostdev {
 	const char *id, *address; /* of the PCI device */
 };
 
+/* A quota of CPU time: of a control group that has threads of the guest, or of one above it. */
+struct guest_quota {
+	const char *cgroup; /* directory */
+	const char *max;    /* cpu.max as version 2 writes it */
+};
+
 struct guest {
 	const char *name, *uuid;
 	int pid;           /* HOST_UNKNOWN: it does not run */
@@ -124,13 +131,16 @@ struct guest {
 	unsigned nic_count;
 	struct guest_hostdev *hostdev;
 	unsigned hostdev_count;
-	const char *cgroup;                       /* path */
-	const char *cpu_cgroup;                   /* directory in which its cpu controller has it */
-	const char *io_max, *io_weight, *cpu_max; /* as version 2 writes them, which the group may not be of; "": none;
-						     NULL: not known */
-	const char *io_cgroup;                    /* directory of the group, it or one above, that has io_max */
-	const char *qmp;                          /* socket; NULL: none */
-	const char *unreadable;                   /* what could not be asked, and why; NULL: all could */
+	const char *cgroup;        /* path */
+	const char *cpu_cgroup;    /* directory in which its cpu controller has it */
+	struct guest_quota *quota; /* those above it, then those of other threads */
+	unsigned quota_count;
+	host_answer quotas_known;       /* 1: there are no others */
+	const char *io_max, *io_weight; /* as version 2 writes them, which the group may not be of; "": none; NULL: not
+					   known */
+	const char *io_cgroup;          /* directory of the group, it or one above, that has io_max */
+	const char *qmp;                /* socket; NULL: none */
+	const char *unreadable;         /* what could not be asked, and why; NULL: all could */
 };
 
 struct host_guests {

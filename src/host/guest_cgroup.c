@@ -217,9 +217,78 @@ static const char *find_limit(struct tree *tree, const struct group *group, bool
 	return all ? own : NULL;
 }
 
-/* Throttling of version 1 is flat: what groups above are limited to is not for those below. */
+/* Groups that have been looked at for quotas. */
+struct search {
+	struct tree *tree;
+	struct guest *guest;
+	const char **seen;
+	unsigned seen_count;
+	bool all; /* could be read */
+};
+
+/* False: it had been looked at, and those above it as well. */
+static bool is_new(struct search *search, const char *directory)
+{
+	for (unsigned i = 0; i < search->seen_count; i++) {
+		if (strcmp(search->seen[i], directory) == 0)
+			return false;
+	}
+	if (search->seen_count == GROUPS_MAX) {
+		search->all = false;
+		return false;
+	}
+	search->seen = array_grow(search->tree, search->seen, search->seen_count, sizeof(*search->seen));
+	search->seen[search->seen_count++] = directory;
+	return true;
+}
+
+/* Each group's quota holds back all that is below it. Returns the group's directory. */
+static const char *find_quotas(struct search *search, const struct group *group)
+{
+	struct guest *guest = search->guest;
+	struct tree *tree = search->tree;
+	char *path = group->path ? tree_format(tree, "%s", group->path) : NULL;
+	const char *directory, *max;
+
+	if (!path) {
+		search->all = false;
+		return NULL;
+	}
+	do {
+		directory = tree_format(tree, "%s%s", group->base, path);
+		if (!is_new(search, directory))
+			break;
+		max = group->version_1 ? read_quota(tree, directory) : read_cpu_max(tree, directory);
+		search->all &= max != NULL;
+		if (limits(max)) {
+			guest->quota = array_grow(tree, guest->quota, guest->quota_count, sizeof(*guest->quota));
+			guest->quota[guest->quota_count++] = (struct guest_quota){directory, max};
+		}
+	} while (go_up(path));
+	return tree_format(tree, "%s%s", group->base, group->path);
+}
+
+/* Those that do not last may be gone by now. */
+static void find_quotas_of(struct search *search, struct guest_thread *thread, unsigned count, bool last)
+{
+	for (unsigned i = 0; i < count; i++) {
+		struct group group;
+		const char *text;
+
+		if (thread[i].tid == HOST_UNKNOWN)
+			continue;
+		if (tree_readf(search->tree, &text, "/proc/%d/task/%d/cgroup", search->guest->pid, thread[i].tid) > 0) {
+			group = find_group(search->tree, text, "cpu");
+			thread[i].cpu_cgroup = find_quotas(search, &group);
+		} else if (last)
+			search->all = false;
+	}
+}
+
+/* libvirt has vCPUs, I/O threads and the rest in groups of their own, below that of the guest. */
 void guest_cgroup_read(struct tree *tree, struct guest *guest)
 {
+	struct search search = {.tree = tree, .guest = guest, .all = true};
 	const char *text, *other;
 	struct group cpu, io;
 
@@ -228,8 +297,12 @@ void guest_cgroup_read(struct tree *tree, struct guest *guest)
 	cpu = find_group(tree, text, "cpu");
 	io = find_group(tree, text, "blkio");
 	guest->cgroup = cpu.path ? cpu.path : io.path;
-	guest->cpu_cgroup = cpu.path ? tree_format(tree, "%s%s", cpu.base, cpu.path) : NULL;
-	guest->cpu_max = find_limit(tree, &cpu, false, cpu.version_1 ? read_quota : read_cpu_max, &other);
+	guest->cpu_cgroup = find_quotas(&search, &cpu);
+	find_quotas_of(&search, guest->vcpu, guest->vcpu_count, true);
+	find_quotas_of(&search, guest->iothread, guest->iothread_count, true);
+	find_quotas_of(&search, guest->other, guest->other_count, false);
+	guest->quotas_known = search.all;
+	/* Throttling of version 1 is flat: what groups above are limited to is not for those below. */
 	guest->io_max =
 		find_limit(tree, &io, io.version_1, io.version_1 ? read_throttles : read_io_max, &guest->io_cgroup);
 	if (!io.version_1)

@@ -233,13 +233,10 @@ static const struct model_field host_straitd_fields[] = {
 };
 
 const struct model_field model_guest_thread[] = {
-	FIELD(guest_thread, tid),
-	FIELD(guest_thread, index),
-	FIELD(guest_thread, name),
-	FIELD(guest_thread, allowed),
-	FIELD(guest_thread, nodes),
-	FIELD(guest_thread, poll_max_ns),
-	{.name = NULL},
+	FIELD(guest_thread, tid),        FIELD(guest_thread, index),
+	FIELD(guest_thread, name),       FIELD(guest_thread, allowed),
+	FIELD(guest_thread, nodes),      FIELD(guest_thread, poll_max_ns),
+	FIELD(guest_thread, cpu_cgroup), {.name = NULL},
 };
 
 const struct model_field model_guest_memory_backend[] = {
@@ -323,6 +320,12 @@ static const struct model_field guest_hostdev_fields[] = {
 	{.name = NULL},
 };
 
+static const struct model_field guest_quota_fields[] = {
+	FIELD(guest_quota, cgroup),
+	FIELD(guest_quota, max),
+	{.name = NULL},
+};
+
 const struct model_field model_guest[] = {
 	FIELD(guest, name),
 	FIELD(guest, uuid),
@@ -348,10 +351,11 @@ const struct model_field model_guest[] = {
 	LIST(guest, hostdev, hostdev_count, guest_hostdev, guest_hostdev_fields),
 	FIELD(guest, cgroup),
 	FIELD(guest, cpu_cgroup),
+	LIST(guest, quota, quota_count, guest_quota, guest_quota_fields),
+	FIELD(guest, quotas_known),
 	FIELD(guest, io_max),
 	FIELD(guest, io_cgroup),
 	FIELD(guest, io_weight),
-	FIELD(guest, cpu_max),
 	FIELD(guest, qmp),
 	FIELD(guest, unreadable),
 	{.name = NULL},

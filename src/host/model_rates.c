@@ -48,9 +48,10 @@ static const struct model_field rate_process_fields[] = {
 	{.name = NULL},
 };
 
-static const struct model_field rate_guest_fields[] = {
-	FIELD(rate_guest, pid),
-	FIELD(rate_guest, throttled),
+static const struct model_field rate_quota_fields[] = {
+	FIELD(rate_quota, pid),
+	FIELD(rate_quota, cgroup),
+	FIELD(rate_quota, throttled),
 	{.name = NULL},
 };
 
@@ -88,7 +89,7 @@ const struct model_field model_rates[] = {
 	LIST(host_rates, net, net_count, rate_net, rate_net_fields),
 	LIST(host_rates, exit, exit_count, rate_exit, rate_exit_fields),
 	LIST(host_rates, process, process_count, rate_process, rate_process_fields),
-	LIST(host_rates, guest, guest_count, rate_guest, rate_guest_fields),
+	LIST(host_rates, quota, quota_count, rate_quota, rate_quota_fields),
 	LIST(host_rates, group, group_count, rate_group, rate_group_fields),
 	LIST(host_rates, guest_disk, guest_disk_count, rate_guest_disk, rate_guest_disk_fields),
 	PART(host_rates, cpu_pressure, rate_pressure_fields),

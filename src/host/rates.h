@@ -59,9 +59,10 @@ struct rate_process {
 	int cpu;    /* where its first thread was last */
 };
 
-struct rate_guest {
+struct rate_quota {
 	int pid;
-	double throttled; /* share of the time that cpu.max held back its control group, summed over CPUs */
+	const char *cgroup; /* as in guest_quota */
+	double throttled;   /* share of the time that it held threads back, summed over CPUs */
 };
 
 /* What the control group has done on one device whose io.max holds the guest back; a second. */
@@ -96,8 +97,8 @@ struct host_rates {
 	unsigned exit_count;
 	struct rate_process *process;
 	unsigned process_count;
-	struct rate_guest *guest;
-	unsigned guest_count;
+	struct rate_quota *quota;
+	unsigned quota_count;
 	struct rate_group *group;
 	unsigned group_count;
 	struct rate_guest_disk *guest_disk;

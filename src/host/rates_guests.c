@@ -35,20 +35,23 @@ static void measure_processes(struct tree *tree, const struct counter_list *now,
 	}
 }
 
-static void measure_guests(struct tree *tree, const struct counter_list *before, const struct counter_list *now,
+static void measure_quotas(struct tree *tree, const struct counter_list *before, const struct counter_list *now,
 			   struct host_rates *rates)
 {
-	const struct counter_guest *old = before->item, *new = now->item;
+	const struct counter_quota *old = before->item, *new = now->item;
 
-	rates->guest = tree_alloc(tree, (now->count + 1) * sizeof(*rates->guest));
+	rates->quota = tree_alloc(tree, (now->count + 1) * sizeof(*rates->quota));
 	for (size_t i = 0; i < now->count; i++) {
 		size_t k = 0;
 
-		while (k < before->count && old[k].pid != new[i].pid)
+		while (k < before->count && (old[k].pid != new[i].pid || strcmp(old[k].cgroup, new[i].cgroup)))
 			k++;
 		if (k < before->count)
-			rates->guest[rates->guest_count++] = (struct rate_guest){
-				new[i].pid, per_second(old[k].throttled_us, new[i].throttled_us, rates->seconds) / 1e6};
+			rates->quota[rates->quota_count++] = (struct rate_quota){
+				.pid = new[i].pid,
+				.cgroup = new[i].cgroup,
+				.throttled = per_second(old[k].throttled_us, new[i].throttled_us, rates->seconds) / 1e6,
+			};
 	}
 }
 
@@ -111,7 +114,7 @@ void host_rates_of_guests(struct tree *tree, const struct host_counters *before,
 			  struct host_rates *rates)
 {
 	measure_processes(tree, &now->processes, rates);
-	measure_guests(tree, &before->guests, &now->guests, rates);
+	measure_quotas(tree, &before->quotas, &now->quotas, rates);
 	measure_groups(tree, &before->groups, &now->groups, rates);
 	measure_disks(tree, &before->guest_disks, &now->guest_disks, rates);
 }

@@ -55,6 +55,21 @@ def grouped(limit, reads, device="259:1"):
                                     "wios=0 dbytes=0 dios=0" for sample, count in (("", 1000), (SECOND, 1000 + reads))}
 
 
+def grouped_threads(*groups):
+    """The guest's main loop, vCPUs and I/O thread in groups of their own below its scope, as libvirt has them."""
+    below = "0::/machine.slice/db1.scope/libvirt/"
+    return {"/proc/1000/cgroup": below + groups[0]} | {
+        f"/proc/1000/task/{1000 + i}/cgroup": below + group for i, group in enumerate(groups)} | {
+        f"/sys/fs/cgroup/machine.slice/db1.scope/libvirt/{group}/cpu.stat": "throttled_usec 0" for group in groups}
+
+
+def quota(group, held):
+    """A quota of a group in the guest's scope, and how long it held back, in us."""
+    directory = "/sys/fs/cgroup/machine.slice/db1.scope" + group
+    return {f"{directory}/cpu.max": "50000 100000", f"{directory}/cpu.stat": "throttled_usec 5000",
+            f"{SECOND}{directory}/cpu.stat": f"throttled_usec {5000 + held}"}
+
+
 # What is changed, the cause that has to be first, and what its evidence has to say.
 CAUSES = {
     "iothread starved": ({THREAD.format(1003): "90200000000 600000000 1500",
@@ -67,7 +82,14 @@ CAUSES = {
     "steal": ({SECOND + "/proc/stat": "cpu{0-7} 135 0 130 12550 0 0 0 35"}, "threads.steal", "% of the host's CPU time"),
     "quota": ({SECOND + "/sys/fs/cgroup/machine.slice/db1.scope/cpu.stat": "throttled_usec 305000",
                "/sys/fs/cgroup/machine.slice/db1.scope/cpu.max": "50000 100000"}, "threads.quota", "50000 100000"),
+    "quota above": ({**grouped_threads("emulator", "vcpu0", "vcpu1", "iothread1"), **quota("", 300000)}, "threads.quota",
+                    "cpu.max (50000 100000) of /sys/fs/cgroup/machine.slice/db1.scope held back vCPUs 0-1, I/O thread io0, 1 other "
+                    "thread 30 % of the time"),
+    "quota of a vCPU": ({**grouped_threads("emulator", "vcpu0", "vcpu1", "emulator"), **quota("/libvirt/vcpu0", 20000),
+                         **quota("/libvirt/vcpu1", 300000)}, "threads.quota", "libvirt/vcpu1 held back vCPU 1 30 % of the time",
+                        "1 other quota"),
     "quota of version 1": ({"/proc/1000/cgroup": "4:cpu,cpuacct:/db1",
+                            "/proc/1000/task/{1000-1003}/cgroup": "4:cpu,cpuacct:/db1",
                             "/sys/fs/cgroup/cpu/db1/cpu.cfs_quota_us": "50000",
                             "/sys/fs/cgroup/cpu/db1/cpu.cfs_period_us": "100000",
                             "/sys/fs/cgroup/cpu/db1/cpu.stat": "throttled_time 0",
@@ -193,7 +215,25 @@ def test_a_limit_above_a_server_is_a_setting_until_it_is_reached(build_dir, work
 @pytest.mark.parametrize("cgroup, group", [(None, "ruled-out"), ("0::/gone.slice/db1.scope", "unknown")])
 def test_limits_that_are_not_known_are_not_ruled_out(build_dir, workdir, cgroup, group):
     build(workdir, *map(machine, LAYERS), {"/proc/1000/cgroup": cgroup} if cgroup else {})
-    assert "storage.limits" in ids(diagnose(build_dir, ["--from", workdir], "db1")[group])
+    assert {"storage.limits", "threads.quota"} <= set(ids(diagnose(build_dir, ["--from", workdir], "db1")[group]))
+
+
+@pytest.mark.parametrize("changes", [{"/proc/1000/task/1001/cgroup": None}, quota("", 0) | {
+    SECOND + "/sys/fs/cgroup/machine.slice/db1.scope/cpu.stat": "usage_usec 1"}])
+def test_a_quota_that_is_not_known_is_not_ruled_out(build_dir, workdir, changes):
+    build(workdir, *map(machine, LAYERS), changes)
+    assert "threads.quota" in ids(diagnose(build_dir, ["--from", workdir], "db1")["unknown"])
+
+
+def test_a_quota_is_looked_up_where_it_is(build_dir, workdir):
+    name = "machine-qemu\\x2d1\\x2ddb1.scope"
+    group = f"/sys/fs/cgroup/machine.slice/{name}"
+    build(workdir, *map(machine, LAYERS), {
+        "/proc/1000/cgroup": f"0::/machine.slice/{name}/libvirt/emulator",
+        f"{group}/libvirt/emulator/cpu.max": "max 100000", f"{group}/cpu.max": "50000 100000",
+        f"{group}/cpu.stat": "throttled_usec 0", f"{SECOND}{group}/cpu.stat": "throttled_usec 300000"})
+    cause = diagnose(build_dir, ["--from", workdir], "db1")["causes"][0]
+    assert cause["id"] == "threads.quota" and shlex.split(cause["next"])[:3] == ["grep", ".", group + "/cpu.*"], cause
 
 
 def test_a_command_takes_a_name_as_one_word(build_dir, workdir):

@@ -270,7 +270,33 @@ static void statistics_of_kvm(void **state)
 	machine_free(&machine);
 }
 
-/* When it was read counts, not when the sample began. */
+/* What the group with the quota counts is its, whichever of the guest's threads it holds back. */
+static void quotas(void **state)
+{
+	struct machine machine;
+	const struct host_rates *rates;
+
+	(void)state;
+	machine_make(&machine);
+	scratch_put(&machine.scratch, "/proc/7/cmdline", "/usr/bin/qemu-system-x86_64");
+	scratch_put(&machine.scratch, "/proc/7/comm", "qemu-system-x86");
+	scratch_put(&machine.scratch, "/proc/7/cgroup", "0::/vm.scope/emulator\n");
+	scratch_put(&machine.scratch, "/proc/7/task/8/comm", "worker");
+	scratch_put(&machine.scratch, "/proc/7/task/8/cgroup", "0::/vm.scope/vcpu0\n");
+	scratch_put(&machine.scratch, "/sys/fs/cgroup/vm.scope/cpu.max", "50000 100000\n");
+	scratch_put(&machine.scratch, "/sys/fs/cgroup/vm.scope/vcpu0/cpu.max", "20000 100000\n");
+	both(&machine, "/sys/fs/cgroup/vm.scope/emulator/cpu.stat", "throttled_usec 0\n", "throttled_usec 2000000\n");
+	both(&machine, "/sys/fs/cgroup/vm.scope/cpu.stat", "throttled_usec 5\n", "throttled_usec 1000005\n");
+	both(&machine, "/sys/fs/cgroup/vm.scope/vcpu0/cpu.stat", "throttled_time 0\n", "throttled_time 500000000\n");
+	rates = measure(&machine);
+	assert_int_equal(rates->quota_count, 2);
+	assert_string_equal(rates->quota[0].cgroup, "/sys/fs/cgroup/vm.scope");
+	near(rates->quota[0].throttled, 0.5);
+	assert_string_equal(rates->quota[1].cgroup, "/sys/fs/cgroup/vm.scope/vcpu0");
+	near(rates->quota[1].throttled, 0.25);
+	machine_free(&machine);
+}
+
 /* Of the group that io.max is of, which may be above the guest's own. */
 static void control_groups(void **state)
 {
@@ -322,6 +348,7 @@ static void lines_of_devices(void **state)
 	assert_null(group_io_next(NULL, &io));
 }
 
+/* When it was read counts, not when the sample began. */
 static void the_clock_of_the_machine(void **state)
 {
 	struct machine machine;
@@ -382,6 +409,7 @@ int main(void)
 		cmocka_unit_test(interfaces),
 		cmocka_unit_test(memory_and_pressure),
 		cmocka_unit_test(statistics_of_kvm),
+		cmocka_unit_test(quotas),
 		cmocka_unit_test(control_groups),
 		cmocka_unit_test(lines_of_devices),
 		cmocka_unit_test(the_clock_of_the_machine),
