@@ -2,11 +2,20 @@
 #include <string.h>
 
 #include "audit/advise_parts.h"
+#include "audit/clean.h"
 
 /* Shapes of what another process serves: vhost-user, for which it has to see the guest's memory. */
 
 /* As many nodes as QEMU lets a guest have. */
 #define BACKENDS_MOST 128u
+
+/* One thing more that has to be put in by hand, or looked at. */
+static void fill_in(struct advising *advising, const char *text)
+{
+	const char *before = advising->advice->fill_in;
+
+	advising->advice->fill_in = before ? tree_format(advising->tree, "%s; %s", before, text) : text;
+}
 
 /* "4G": as QEMU reads it. */
 static const char *size_of(struct tree *tree, uint64_t bytes)
@@ -35,52 +44,70 @@ static const char *policy_of(struct tree *tree, const struct guest_memory_backen
 }
 
 /* What the guest has, but that others see it. */
-static const char *object_of(struct tree *tree, const struct guest_memory_backend *backend, const char *id)
+static const char *object_of(struct advising *advising, const struct guest_memory_backend *backend, const char *id)
 {
+	struct tree *tree = advising->tree;
 	const char *kind = backend->path ? tree_format(tree, "file,mem-path=%s", advise_option(tree, backend->path))
 			   : backend->page
 				   ? tree_format(tree, "memfd,hugetlb=on,hugetlbsize=%s", size_of(tree, backend->page))
 				   : "memfd";
 
+	if (!backend->size)
+		fill_in(advising, tree_format(tree, "SIZE: of the guest's memory %s, which is not known",
+					      audit_clean(tree, backend->id ? backend->id : "(-m)")));
+	if (backend->path && !backend->page && backend->share != 1)
+		fill_in(advising, tree_format(tree,
+					      "%s: where that is a file, and not a directory, the guest writes to it "
+					      "from now on, and to a copy until now: name another one if it is needed "
+					      "as it is",
+					      audit_clean(tree, backend->path)));
 	return tree_format(tree, "-object memory-backend-%s,id=%s,size=%s,share=on%s%s\n", kind, id,
-			   size_of(tree, backend->size), backend->prealloc == 1 ? ",prealloc=on" : "",
+			   backend->size ? size_of(tree, backend->size) : "SIZE",
+			   backend->prealloc == 1 ? ",prealloc=on" : "",
 			   backend->policy ? policy_of(tree, backend) : "");
 }
 
 /* libvirt and QEMU call the memory of a machine without nodes the same. */
-static bool is_plain(const struct guest_memory *memory)
+static bool is_plain(const struct guest_memory_backend *backend)
 {
-	return memory->backend_count == 1 && (!memory->backend[0].id || !strcmp(memory->backend[0].id, "pc.ram"));
+	return !backend->id || !strcmp(backend->id, "pc.ram");
 }
 
-static const char *memory_options(const struct advising *advising)
+/* A device's memory (ivshmem, an NVDIMM) stays what it is: to share a file that is private would be to write to it. */
+static const char *memory_options(struct advising *advising)
 {
 	const struct guest_memory *memory = &advising->guest->memory;
 	const struct guest_memory_backend small = {.size = memory->size};
+	static const char plain[] = "-machine memory-backend=strait-memory\n";
 	struct tree *tree = advising->tree;
-	const char *text = "";
+	const char *text = "", *machine = "";
+	unsigned count = 0;
 
-	if (!memory->backend_count || is_plain(memory))
-		return tree_format(
-			tree, "%s-machine memory-backend=strait-memory\n",
-			object_of(tree, memory->backend_count ? &memory->backend[0] : &small, "strait-memory"));
-	/* Of the same names: whatever the guest's nodes say of them stays. */
-	for (unsigned i = 0; i < memory->backend_count && i < BACKENDS_MOST; i++) {
+	for (unsigned i = 0; i < memory->backend_count && count < BACKENDS_MOST; i++) {
 		const struct guest_memory_backend *backend = &memory->backend[i];
+		/* Of the same name: whatever the machine and its nodes say of it stays. */
+		const char *id = is_plain(backend) ? "strait-memory" : advise_option(tree, backend->id);
 
-		if (backend->id)
-			text = tree_format(tree, "%s%s", text,
-					   object_of(tree, backend, advise_option(tree, backend->id)));
+		if (backend->ram != 1)
+			continue;
+		count++;
+		text = tree_format(tree, "%s%s", text, object_of(advising, backend, id));
+		if (is_plain(backend))
+			machine = plain;
 	}
-	return text;
+	if (!count)
+		return tree_format(tree, "%s%s", object_of(advising, &small, "strait-memory"), plain);
+	return tree_format(tree, "%s%s", text, machine);
 }
 
 static const char *memory_xml(const struct advising *advising)
 {
 	const struct guest_memory *memory = &advising->guest->memory;
-	const uint64_t page = memory->backend_count ? memory->backend[0].page : 0;
 	struct tree *tree = advising->tree;
+	uint64_t page = 0;
 
+	for (unsigned i = 0; i < memory->backend_count && !page; i++)
+		page = memory->backend[i].ram == 1 ? memory->backend[i].page : 0;
 	return tree_format(tree,
 			   "<memoryBacking>\n"
 			   "%s"
@@ -123,10 +150,10 @@ void advise_shape_vhost_nic(struct advising *advising, unsigned queues, const ch
 
 	if (!socket) {
 		socket = "SOCKET";
-		advising->advice->fill_in =
+		fill_in(advising,
 			"SOCKET: where the guest listens for a switch that serves vhost-user (Open vSwitch with DPDK: "
 			"a port of type dpdkvhostuserclient, options:vhost-server-path=SOCKET); for a switch that "
-			"listens itself (dpdkvhostuser) mode='client', and no server=on";
+			"listens itself (dpdkvhostuser) mode='client', and no server=on");
 	}
 	advising->advice->libvirt = tree_format(tree,
 						"%s"

@@ -28,6 +28,7 @@ static void add_memory(struct tree *tree, const struct qemu_keys *keys, struct g
 	memory->backend = array_grow(tree, memory->backend, memory->backend_count, sizeof(*memory->backend));
 	backend = &memory->backend[memory->backend_count++];
 	backend->id = qemu_key(keys, "id");
+	backend->ram = 1;
 	backend->size = qemu_size(qemu_key(keys, "size"), 1, 512 * MIB);
 	backend->path = qemu_key(keys, "file");
 	backend->page = huge == 1 ? qemu_size(qemu_key(keys, "hugepage_size"), 1, 2 * MIB) : 0;

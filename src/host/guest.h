@@ -24,6 +24,7 @@ struct guest_thread {
 
 struct guest_memory_backend {
 	const char *id;   /* NULL: plain -m */
+	host_answer ram;  /* the guest's memory from the start; others are those of devices: DIMMs, shared memory */
 	uint64_t size;    /* bytes */
 	const char *path; /* of memory-backend-file */
 	uint64_t page;    /* bytes, of huge pages; 0: ordinary ones */

@@ -70,6 +70,7 @@ static void take_backend(struct tree *tree, const xmlNode *domain, const xmlNode
 
 	if (!access)
 		access = xml_get(tree, backing, "access", "mode");
+	backend->ram = 1;
 	backend->page = page > 0 ? (uint64_t)page : page == 0 ? default_page(tree) : 0;
 	backend->share = is(access, "shared");
 	/* Huge pages are always reserved at once by libvirt. */

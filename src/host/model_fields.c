@@ -240,17 +240,12 @@ const struct model_field model_guest_thread[] = {
 };
 
 const struct model_field model_guest_memory_backend[] = {
-	FIELD(guest_memory_backend, id),
-	FIELD(guest_memory_backend, size),
-	FIELD(guest_memory_backend, path),
-	FIELD(guest_memory_backend, page),
-	FIELD(guest_memory_backend, share),
-	FIELD(guest_memory_backend, prealloc),
-	FIELD(guest_memory_backend, merge),
-	FIELD(guest_memory_backend, policy),
-	FIELD(guest_memory_backend, host_nodes),
-	FIELD(guest_memory_backend, guest_cpus),
-	{.name = NULL},
+	FIELD(guest_memory_backend, id),         FIELD(guest_memory_backend, ram),
+	FIELD(guest_memory_backend, size),       FIELD(guest_memory_backend, path),
+	FIELD(guest_memory_backend, page),       FIELD(guest_memory_backend, share),
+	FIELD(guest_memory_backend, prealloc),   FIELD(guest_memory_backend, merge),
+	FIELD(guest_memory_backend, policy),     FIELD(guest_memory_backend, host_nodes),
+	FIELD(guest_memory_backend, guest_cpus), {.name = NULL},
 };
 
 static const struct model_field guest_memory_place_fields[] = {

@@ -104,8 +104,10 @@ static void read_backend(struct tree *tree, const struct qemu_option *option, co
 	backend->host_nodes = qemu_list(tree, keys, "host-nodes");
 }
 
-/* -mem-path and -mem-prealloc: memory of -m as a file, before there were objects. */
-static void read_plain(struct tree *tree, const struct qemu_command *command, struct guest *guest)
+/* Without a backend that the machine or a node of it has. -mem-path and -mem-prealloc: memory of -m as a file, before
+ * there were objects. */
+static struct guest_memory_backend *read_plain(struct tree *tree, const struct qemu_command *command,
+					       struct guest *guest)
 {
 	const struct qemu_option *path = qemu_option_find(command, "mem-path");
 	struct guest_memory_backend *backend = add_backend(tree, &guest->memory);
@@ -115,6 +117,7 @@ static void read_plain(struct tree *tree, const struct qemu_command *command, st
 	backend->page = path ? page_of_path(tree, guest->pid, path->text) : 0;
 	backend->prealloc = qemu_option_find(command, "mem-prealloc") != NULL;
 	backend->merge = guest->memory.merge;
+	return backend;
 }
 
 static struct cpu_list all_cpus(struct tree *tree, const struct guest *guest)
@@ -131,11 +134,22 @@ static struct guest_memory_backend *find_backend(struct guest_memory *memory, co
 	return NULL;
 }
 
-/* Which vCPUs are near which memory: -numa node,cpus=,memdev=; where there are none all are. */
+static struct guest_memory_backend *find_whole(const struct qemu_command *command, struct guest_memory *memory)
+{
+	const char *id = qemu_option_key(command, "machine", "memory-backend");
+
+	return find_backend(memory, id ? id : qemu_option_key(command, "M", "memory-backend"));
+}
+
+/*
+ * Which backends are the guest's memory, and which vCPUs are near which: -numa node,cpus=,memdev=; where there are
+ * none all are near what the machine has.
+ */
 static void read_nodes(struct tree *tree, const struct qemu_command *command, struct guest *guest)
 {
 	struct guest_memory *memory = &guest->memory;
-	unsigned nodes = 0;
+	struct guest_memory_backend *whole = find_whole(command, memory);
+	unsigned nodes = 0, parts = 0;
 
 	for (unsigned i = 0; i < command->count; i++) {
 		const struct qemu_keys *keys = &command->option[i].keys;
@@ -146,11 +160,18 @@ static void read_nodes(struct tree *tree, const struct qemu_command *command, st
 			continue;
 		nodes++;
 		backend = find_backend(memory, qemu_key(keys, "memdev"));
-		if (backend)
-			backend->guest_cpus = qemu_list(tree, keys, "cpus");
+		if (!backend)
+			continue;
+		parts++;
+		backend->ram = 1;
+		backend->guest_cpus = qemu_list(tree, keys, "cpus");
 	}
-	if (!nodes && memory->backend_count == 1)
-		memory->backend[0].guest_cpus = all_cpus(tree, guest);
+	if (!whole && !parts)
+		whole = read_plain(tree, command, guest);
+	if (whole)
+		whole->ram = 1;
+	if (whole && !nodes)
+		whole->guest_cpus = all_cpus(tree, guest);
 }
 
 static bool is_dimm(const char *driver)
@@ -189,8 +210,6 @@ void qemu_memory_read(struct tree *tree, const struct qemu_command *command, str
 		if (kind && strncmp(kind, "memory-backend-", 15) == 0)
 			read_backend(tree, option, kind, guest);
 	}
-	if (!memory->backend_count)
-		read_plain(tree, command, guest);
 	read_nodes(tree, command, guest);
 	read_devices(command, memory);
 }

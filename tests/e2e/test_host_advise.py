@@ -354,6 +354,32 @@ def test_who_serves_sees_the_memory(advise, memory, shared):
     assert ("<page size='1048576' unit='KiB'/>" in advice["libvirt"]) == (memory == MEMORY)
 
 
+PLAIN = "-object memory-backend-memfd,id=strait-memory,size=4G,share=on"
+
+
+@pytest.mark.parametrize("memory, numa, shared", [
+    ("memory-backend-file,id=shm0,size=1M,mem-path=/dev/shm/a,share=on", "cpu,node-id=0",
+     f"{PLAIN}\n-machine memory-backend=strait-memory"),
+    ("memory-backend-file,id=nv0,size=1G,mem-path=/srv/a,share=off,readonly=on", "cpu,node-id=0",
+     f"{PLAIN}\n-machine memory-backend=strait-memory"),
+    (MEMORY.replace(",size=4G", ""), word_of_guest("node,nodeid"),
+     "-object memory-backend-memfd,hugetlb=on,hugetlbsize=1G,id=ram0,size=SIZE,share=on,prealloc=on,policy=bind,host-nodes=1"),
+], ids=["ivshmem", "nvdimm", "unknown size"])
+def test_only_the_guests_memory_is_shared(advise, memory, numa, shared):
+    """A device's stays what it is: who shared a private file would have the guest write to it."""
+    advice = advise("vdb", command_line((MEMORY, memory), (word_of_guest("node,nodeid"), numa)))
+    assert advice["qemu"].startswith(f"{shared}\n-chardev "), advice["qemu"]
+    if "SIZE" in shared:
+        assert advice["fill-in"] == "SIZE: of the guest's memory ram0, which is not known"
+    else:
+        assert "fill-in" not in advice and "hugepages" not in advice["libvirt"]
+
+
+def test_a_private_file_that_gets_shared_is_said(advise):
+    advice = advise("vdb", command_line((MEMORY, "memory-backend-file,id=ram0,size=4G,mem-path=/srv/a,share=off")))
+    assert advice["fill-in"].startswith("/srv/a: where that is a file, ")
+
+
 # The function that the guest has is the second of its NIC, which is in switchdev mode.
 PORTS = {
     "/sys/devices/pci0000:00/0000:03:00.1/physfn": {"link": "../0000:03:00.0"},

@@ -374,36 +374,6 @@ static void throttles_and_mappings(void **state)
 	assert_int_equal(guest.disk[0].throttle.bps, 30);
 }
 
-static void memory(void **state)
-{
-	struct guest guest =
-		read_guest("-m 2G -smp 4 -object memory-backend-memfd,id=a,size=1G,hugetlb=on,host-nodes=0,policy=bind "
-			   "-object memory-backend-file,id=b,size=1G,mem-path=/dev/hugepages/q,merge=off "
-			   "-numa node,cpus=0-1,memdev=a -numa node,cpus=2,cpus=3,memdev=b -device virtio-balloon-pci "
-			   "-machine pc,mem-merge=on");
-	const struct guest_memory_backend *backend = guest.memory.backend;
-
-	(void)state;
-	assert_int_equal(guest.memory.size, 2ull << 30);
-	assert_int_equal(guest.memory.balloon, 1);
-	assert_int_equal(guest.memory.backend_count, 2);
-	assert_int_equal(backend[0].page, 2 << 20);
-	assert_int_equal(backend[0].share, 1);
-	assert_string_equal(backend[0].policy, "bind");
-	assert_string_equal(cpu_list_format(made.tree, &backend[0].host_nodes), "0");
-	assert_int_equal(backend[1].page, 2 << 20);
-	assert_int_equal(backend[1].share, 0);
-	assert_int_equal(backend[1].merge, 0);
-	assert_string_equal(cpu_list_format(made.tree, &backend[1].guest_cpus), "2-3");
-	guest = read_guest("");
-	assert_int_equal(guest.memory.size, 128 << 20);
-	assert_int_equal(guest.memory.backend_count, 1);
-	assert_null(guest.memory.backend[0].id);
-	guest = read_guest("-m 1G -mem-path /dev/hugepages1G -mem-prealloc");
-	assert_int_equal(guest.memory.backend[0].page, 1 << 30);
-	assert_int_equal(guest.memory.backend[0].prealloc, 1);
-}
-
 static void cards(void **state)
 {
 	struct guest guest = read_guest(
@@ -486,7 +456,6 @@ int main(void)
 		cmocka_unit_test(chains),
 		cmocka_unit_test(rings_end),
 		cmocka_unit_test(throttles_and_mappings),
-		cmocka_unit_test(memory),
 		cmocka_unit_test(cards),
 		cmocka_unit_test(machine),
 		cmocka_unit_test(raw_devices_are_not_read),
