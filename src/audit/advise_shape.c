@@ -237,8 +237,11 @@ void advise_shape_virtio_nic(struct advising *advising)
 	const char *xml_mac = nic->mac ? tree_format(tree, "  <mac address='%s'/>\n", advise_xml(tree, nic->mac)) : "";
 	const char *option_mac = nic->mac ? tree_format(tree, ",mac=%s", advise_option(tree, nic->mac)) : "";
 	const unsigned queues = nic_queues(advising);
+	const struct advice *advice = advising->advice;
 
-	if (nic->vhost_socket || (advising->advice->near_end && advising->advice->way == ADVICE_WAY_VHOST_NET))
+	/* More queues and what else is in its way come first. */
+	if (nic->vhost_socket ||
+	    (advice->answer == ADVICE_VIRTIO && advice->near_end && advice->way == ADVICE_WAY_VHOST_NET))
 		advise_shape_vhost_nic(advising, queues, xml_mac, option_mac);
 	else
 		tap_nic(advising, queues, xml_mac, option_mac);

@@ -20,6 +20,8 @@ static const struct way ways[] = {
 	[ADVICE_WAY_FUNCTION] = {"a virtual function", 9.7e9, 18},
 };
 
+#define MEASURED_SPEED 10000 /* Mb/s */
+
 /* A way is near its end from this share of what it can carry on. */
 #define NEAR_END 0.8
 
@@ -155,32 +157,62 @@ static double mean(double bytes, double packets)
 	return packets > 0 ? bytes / packets : 0;
 }
 
+static const char *rate_text(struct tree *tree, double bits)
+{
+	static const char *const units[] = {"b/s", "kb/s", "Mb/s", "Gb/s", "Tb/s"};
+	size_t unit = 0;
+
+	/* What would be rounded to 1000 is one of the next. */
+	for (; bits >= 999.5 && unit + 1 < sizeof(units) / sizeof(*units); bits /= 1000)
+		unit++;
+	return tree_format(tree, bits < 99.5 ? "%.3g %s" : "%.0f %s", bits, units[unit]);
+}
+
 static const char *describe(struct tree *tree, const struct advice_traffic *traffic)
 {
 	const double seconds = traffic->seconds;
 
 	return tree_format(
 		tree,
-		"%s carried in %.1f s: to the guest %.0f packets/s of %.0f bytes on average, %.3g Mb/s; from it "
-		"%.0f of %.0f bytes, %.3g Mb/s; dropped %.0f/s",
+		"%s carried in %.1f s: to the guest %.0f packets/s of %.0f bytes on average, %s; from it %.0f of %.0f "
+		"bytes, %s; dropped %.0f/s",
 		audit_clean(tree, traffic->interface), seconds, traffic->to_packets / seconds,
-		mean(traffic->to_bytes, traffic->to_packets), traffic->to_bytes * 8 / seconds / 1e6,
+		mean(traffic->to_bytes, traffic->to_packets), rate_text(tree, traffic->to_bytes * 8 / seconds),
 		traffic->from_packets / seconds, mean(traffic->from_bytes, traffic->from_packets),
-		traffic->from_bytes * 8 / seconds / 1e6, traffic->dropped / seconds);
+		rate_text(tree, traffic->from_bytes * 8 / seconds), traffic->dropped / seconds);
 }
 
-/* The way that it has against the next better one, and how much of it is used. */
-static void compare(struct advising *advising)
+/*
+ * Why the table is no measure of this NIC: it was made on a slower device, and by what speaks of no queues. NULL: it
+ * may be one.
+ */
+static const char *find_difference(const struct advising *advising, const struct host_net *net, double share)
+{
+	const struct host_net *uplink = net ? rule_uplink_of(&advising->host->nets, net) : NULL;
+	struct tree *tree = advising->tree;
+
+	if (advising->nic && advising->nic->queues > 1)
+		return tree_format(tree, "it has %lld queues", (long long)advising->nic->queues);
+	if (uplink && uplink->speed > MEASURED_SPEED)
+		return tree_format(tree, "%s below it has %s", audit_clean(tree, uplink->name),
+				   rate_text(tree, (double)uplink->speed * 1e6));
+	return share > 1 ? "it can carry more than that" : NULL;
+}
+
+/* The way that it has against the next better one, and how much of it is used. net: its end on the host, or NULL. */
+static void compare(struct advising *advising, const struct host_net *net)
 {
 	struct advice *advice = advising->advice;
 	const struct advice_traffic *traffic = advice->traffic;
 	const struct way *way = &ways[advice->way], *better = way + 1;
 	struct tree *tree = advising->tree;
+	const double bits = traffic ? fmax(traffic->to_bytes, traffic->from_bytes) * 8 / traffic->seconds : 0;
+	const char *difference = find_difference(advising, net, bits / way->bits);
 	const char *used = "", *next = "";
-	double bits;
 
-	if (traffic) {
-		bits = fmax(traffic->to_bytes, traffic->from_bytes) * 8 / traffic->seconds;
+	if (difference) {
+		used = tree_format(tree, ", which is no measure of this one: %s", difference);
+	} else if (traffic) {
 		advice->near_end = bits >= NEAR_END * way->bits;
 		used = tree_format(tree, ", of which %.1f%% were used: %s", 100 * bits / way->bits,
 				   advice->near_end ? "it is near its end" : "that is no limit");
@@ -210,5 +242,5 @@ void advise_traffic(struct advising *advising)
 	advice->traffic = why ? NULL : traffic;
 	advice->way = way_of(advising);
 	if (advice->way != ADVICE_WAY_UNKNOWN)
-		compare(advising);
+		compare(advising, net);
 }

@@ -61,6 +61,9 @@ const struct host_mount *rule_mount_of(const struct host *host, const struct gue
 /* The block device that a disk's image is or lies on, straitd's disks included; NULL: not known. */
 const struct host_block *rule_block_of(const struct host *host, const struct guest_disk *disk);
 
+/* The device by which a tap's packets leave: through bridges, bonds, VLANs. NULL: none that is known. */
+const struct host_net *rule_uplink_of(const struct host_nets *nets, const struct host_net *net);
+
 /* Whether a PCIe link is slower or narrower than what both of its ends can. */
 bool rule_link_is_low(const struct host *host, const struct host_pci_device *device);
 

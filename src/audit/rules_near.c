@@ -64,8 +64,7 @@ static const struct host_net *port_of(const struct host_nets *nets, const struct
 	return NULL;
 }
 
-/* The device by which a tap's packets leave: through bridges, bonds, VLANs. NULL: none that is known. */
-static const struct host_net *device_below(const struct host_nets *nets, const struct host_net *net)
+const struct host_net *rule_uplink_of(const struct host_nets *nets, const struct host_net *net)
 {
 	for (unsigned depth = 0; net && depth < DEEPEST; depth++) {
 		if (net->kind == HOST_NET_PHYSICAL || net->kind == HOST_NET_VIRTUAL_FUNCTION)
@@ -87,7 +86,7 @@ static void check_nics(struct audit *audit, const struct rule *rule)
 
 	for (unsigned i = 0; node >= 0 && i < audit->guest->nic_count; i++) {
 		const struct guest_nic *nic = &audit->guest->nic[i];
-		const struct host_net *device = device_below(nets, host_net_find(nets, nic->interface));
+		const struct host_net *device = rule_uplink_of(nets, host_net_find(nets, nic->interface));
 
 		if (device && device->node >= 0)
 			rule_verdict(audit, rule, device->node == node, nic->id ? nic->id : nic->interface,

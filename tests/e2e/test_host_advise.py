@@ -295,6 +295,8 @@ def test_a_macvtap_stands_for_the_guest(advise):
 
 VHOST_USER_NETDEV = "vhost-user,id=n0,chardev=c1"
 NETDEV = word_of_guest("tap,")
+ONE_QUEUE = NETDEV.replace(",queues=2", "")
+ONE_CPU = ("2", "1")
 GIGABIT = (SPAN * 10**9 // 8 // 1500, 1500)
 
 
@@ -303,13 +305,16 @@ def times(packets, factor):
 
 
 @pytest.mark.parametrize("changes, gigabits, answer, capacity, shape", [
-    ([], 3, "virtio", "35.3% were used: that is no limit; vhost-user has 9.5 Gb/s and 25 us", "-netdev tap"),
-    ([], 7.6, "virtio", "89.4% were used: it is near its end; vhost-user has 9.5", "-netdev vhost-user"),
-    ([(NETDEV, NETDEV.replace("vhost=on", "vhost=off"))], 5.4, "neither",
+    ([(NETDEV, ONE_QUEUE), ONE_CPU], 3, "virtio",
+     "35.3% were used: that is no limit; vhost-user has 9.5 Gb/s and 25 us", "-netdev tap"),
+    ([(NETDEV, ONE_QUEUE)], 7.6, "neither", "89.4% were used: it is near its end", "-netdev tap"),
+    ([(NETDEV, ONE_QUEUE), ONE_CPU], 7.6, "virtio",
+     "89.4% were used: it is near its end; vhost-user has 9.5", "-netdev vhost-user"),
+    ([(NETDEV, ONE_QUEUE.replace("vhost=on", "vhost=off"))], 5.4, "neither",
      "virtio in QEMU has 6.0 Gb/s and 80 us where it was measured on 10 GbE, of which 90.0% were used: it is near its "
      "end; vhost-net has 8.5", "vhost=on"),
-    ([(NIC_DEVICE, "e1000,id=net0,netdev=n0")], 0.9, "virtio", "it is near its end; virtio in QEMU has 6.0",
-     "vhost=on"),
+    ([(NETDEV, ONE_QUEUE), (NIC_DEVICE, "e1000,id=net0,netdev=n0")], 0.9, "virtio",
+     "it is near its end; virtio in QEMU has 6.0", "vhost=on"),
 ])
 def test_the_bandwidth_of_a_nic_against_its_back_end(advise, changes, gigabits, answer, capacity, shape):
     advice = advise(NIC, tap(), measured(times(GIGABIT, gigabits), times(GIGABIT, 0.1)), command_line(*changes))
@@ -321,6 +326,34 @@ def test_the_bandwidth_of_a_nic_against_its_back_end(advise, changes, gigabits, 
         assert "SOCKET" in advice["fill-in"] and "<access mode='shared'/>" in advice["libvirt"]
         assert "path=SOCKET,server=on" in advice["qemu"] and "path='SOCKET' mode='server'" in advice["libvirt"]
         assert "share=on" in advice["qemu"]
+
+
+def uplink(speed):
+    """A bridge that the tap is a port of, and a NIC of so many Mb/s."""
+    nic = "/sys/devices/pci0000:00/0000:00:09.0/net/ens8"
+    return tap() | {
+        "/sys/devices/virtual/net/tap0/master": {"link": "../br0"}, f"{nic}/master": {"link": "../../../../virtual/net/br0"},
+        "/sys/devices/virtual/net/br0/ifindex": "5", "/sys/devices/virtual/net/br0/bridge/bridge_id": "1",
+        "/sys/class/net/br0": {"link": "../../devices/virtual/net/br0"}, f"{nic}/ifindex": "6", f"{nic}/speed": str(speed),
+        f"{nic}/device": {"link": "../../../0000:00:09.0"},
+        "/sys/class/net/ens8": {"link": "../../devices/pci0000:00/0000:00:09.0/net/ens8"}}
+
+
+@pytest.mark.parametrize("netdev, speed, gigabits, difference", [
+    (NETDEV, 10000, 8.79, "it has 2 queues"),
+    (ONE_QUEUE, 25000, 7.6, "ens8 below it has 25 Gb/s"),
+    (ONE_QUEUE, 100000, 7.6, "ens8 below it has 100 Gb/s"),
+    (ONE_QUEUE, -1, 8.79, "it can carry more than that"),
+    (ONE_QUEUE, 10000, 7.6, None),
+    (ONE_QUEUE, -1, 7.6, None),
+])
+def test_figures_of_others_are_no_limit(advise, netdev, speed, gigabits, difference):
+    advice = advise(NIC, uplink(speed), measured(times(GIGABIT, gigabits), times(GIGABIT, 0.9996)),
+                    command_line((NETDEV, netdev), ONE_CPU))
+    assert ("near its end" in advice["capacity"]) == (not difference), advice["capacity"]
+    assert ("vhost-user" in advice["qemu"]) == (not difference)
+    assert f"which is no measure of this one: {difference};" in advice["capacity"] or not difference
+    assert f"average, {gigabits} Gb/s; from it" in advice["measured"] and "bytes, 1 Gb/s;" in advice["measured"]
 
 
 CHARDEV = word_of_guest("socket,id=c0,")
