@@ -27,7 +27,7 @@ class Crasher:
         self.program = os.path.join(build_dir, "cmd", "straitd", "straitd")
         self.disks = disks
         self.config = os.path.join(directory, "straitd.yaml")
-        self.log = open(os.path.join(directory, "straitd.log"), "ab")
+        self.log = open(os.path.join(directory, "straitd.log"), "a+b")
         self.process = None
         self.kills = 0
 
@@ -38,8 +38,22 @@ class Crasher:
         self.process = subprocess.Popen([self.program, "--config", self.config], stdin=subprocess.DEVNULL,
                                         stdout=self.log, stderr=self.log)
 
+    def check(self):
+        """It lives. A run that waits for it does not know better for a long time."""
+        if self.process.poll() is not None:
+            self.log.seek(max(0, os.fstat(self.log.fileno()).st_size - 4000))
+            raise AssertionError(f"straitd ended by itself with {self.process.returncode}:\n"
+                                 + self.log.read().decode(errors="replace"))
+
+    def wait(self):
+        """Until it listens."""
+        def look():
+            self.check()
+            return all(listening(disk["socket"]) for disk in self.disks)
+        wait_for(look, "straitd to listen", 60)
+
     def kill(self, workers=1):
-        assert self.process.poll() is None, f"straitd ended by itself with {self.process.returncode}"
+        self.check()
         self.process.kill()
         self.process.wait()
         self.kills += 1
@@ -79,7 +93,7 @@ def survive(bench, crasher, how, kills, loads, seconds):
     """Kill at least that often, in as many rounds of so many seconds as it takes; the results of all runs."""
     results = []
     while crasher.kills < kills:
-        wait_for(lambda: all(listening(disk["socket"]) for disk in crasher.disks), "straitd to listen")
+        crasher.wait()
         runs = [bench.start(disk["socket"], "--rw", "randrw", "--verify", "--time", f"{seconds}s", "--warm-up",
                             f"{WARM_UP}s", "--survive", "60s", "--timeout", "60s", *load)
                 for disk, load in zip(crasher.disks, loads)]
@@ -90,9 +104,10 @@ def survive(bench, crasher, how, kills, loads, seconds):
         while crasher.kills < kills and time.monotonic() < end:
             # All are at work again, so that each crash counts for all.
             for run, disk in zip(runs, crasher.disks):
-                wait_for_work(run, disk["file"])
+                wait_for_work(run, disk["file"], crasher)
             if time.monotonic() < end:
                 how(crasher)
+        crasher.wait()
         results += [bench.finish(run, timeout=180) for run in runs]
     return results
 
@@ -105,10 +120,11 @@ def wait_for_load(runs, image):
         time.sleep(0.01)
 
 
-def wait_for_work(run, image):
+def wait_for_work(run, image, crasher):
     """Until a run writes, or has ended."""
     before = os.stat(image).st_mtime_ns
     while os.stat(image).st_mtime_ns == before and run.poll() is None:
+        crasher.check()
         time.sleep(0.002)
 
 
