@@ -220,16 +220,19 @@ ssize_t tree_listf(struct tree *tree, const char *const **names, const char *for
 	return ret < 0 ? ret : tree_list(tree, path, names);
 }
 
+/* The node of a path that FORMAT_PATH() made, or did not make. On an error, found is the node that has it, or NULL. */
+static int find(struct tree *tree, struct node **found, const char *path, int formatted)
+{
+	*found = NULL;
+	return formatted < 0 ? formatted : node_walk(tree, path, true, found);
+}
+
 bool tree_exists(struct tree *tree, const char *format, ...)
 {
 	char path[PATH_MAX];
 	struct node *node;
-	int ret;
 
-	ret = FORMAT_PATH(path, "", format);
-	if (ret == 0)
-		ret = node_walk(tree, path, true, &node);
-	return ret == 0;
+	return find(tree, &node, path, FORMAT_PATH(path, "", format)) == 0;
 }
 
 const char *tree_next_line(const char *line)
@@ -243,11 +246,8 @@ bool tree_hangs(struct tree *tree, const char *format, ...)
 {
 	char path[PATH_MAX];
 	struct node *node;
-	int ret;
+	const int ret = find(tree, &node, path, FORMAT_PATH(path, "", format));
 
-	ret = FORMAT_PATH(path, "", format);
-	if (ret == 0)
-		ret = node_walk(tree, path, true, &node);
 	return ret == -ETIMEDOUT && note(tree, node, ret);
 }
 
@@ -255,12 +255,8 @@ const char *tree_resolve(struct tree *tree, const char *format, ...)
 {
 	char path[PATH_MAX];
 	struct node *node;
-	int ret;
 
-	ret = FORMAT_PATH(path, "", format);
-	if (ret == 0)
-		ret = node_walk(tree, path, true, &node);
-	return ret == 0 ? node_path(tree, node) : NULL;
+	return find(tree, &node, path, FORMAT_PATH(path, "", format)) == 0 ? node_path(tree, node) : NULL;
 }
 
 const char *tree_link(struct tree *tree, const char *format, ...)
