@@ -202,7 +202,8 @@ static char *read_text(FILE *file, struct error *err)
 
 	if (!counts) {
 		error_set(err, -ENOMEM, "no memory");
-	} else if (exit_text_read(counts, file) == 0 || ferror(file) || exit_counts_seconds(counts) <= 0) {
+	} else if (exit_text_read(counts, file, &origin.lost) == 0 || ferror(file) ||
+		   exit_counts_seconds(counts) <= 0) {
 		error_set(err, -EINVAL,
 			  "expected a trace with events kvm_exit and kvm_entry, found none: a trace.dat, which is no "
 			  "pipe, or text, as \"trace-cmd report\" makes of a trace.dat and \"perf script\" of a "

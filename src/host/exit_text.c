@@ -188,16 +188,45 @@ static bool read_line(struct exit_counts *counts, const char *line)
 	return true;
 }
 
-size_t exit_text_read(struct exit_counts *counts, FILE *file)
+/*
+ * How many events a line says were lost: the kernel's "CPU:1 [LOST 12 EVENTS]", trace-cmd's "CPU:1 [12 EVENTS
+ * DROPPED]". Both leave out the number where it is not known, which counts as one. 0: it says nothing of it.
+ */
+static uint64_t read_lost(const char *line)
+{
+	const char *at = line, *number;
+	size_t digits;
+
+	if (!takes(&at, "CPU:"))
+		return 0;
+	at += strspn(at, "0123456789");
+	if (!takes(&at, " ["))
+		return 0;
+	takes(&at, "LOST ");
+	number = at;
+	digits = strspn(at, "0123456789");
+	at += digits;
+	if (digits)
+		takes(&at, " ");
+	if (!takes(&at, "EVENTS]") && !takes(&at, "EVENTS DROPPED]"))
+		return 0;
+	/* More digits are no number of events, and would overflow the sum. */
+	return digits && digits < 10 ? strtoull(number, NULL, 10) : 1;
+}
+
+size_t exit_text_read(struct exit_counts *counts, FILE *file, uint64_t *lost)
 {
 	char line[LINE];
 	size_t events = 0;
 	bool whole = true;
 
+	*lost = 0;
 	while (fgets(line, sizeof(line), file)) {
 		/* What follows in a line that was cut is not a line. */
-		if (whole)
+		if (whole) {
 			events += read_line(counts, line);
+			*lost += read_lost(line);
+		}
 		whole = strchr(line, '\n') != NULL;
 	}
 	return events;

@@ -129,6 +129,18 @@ def test_lost_and_odd_lines_do_no_harm(build_dir):
     assert row["max-ns"] == 100_000_000
 
 
+@pytest.mark.parametrize("line, lost", [
+    ("CPU:1 [LOST 12 EVENTS]", 12), ("CPU:1 [12 EVENTS DROPPED]", 12), ("CPU:10 [LOST EVENTS]", 1),
+    ("CPU:0 [EVENTS DROPPED]", 1), ("CPU:0 [99999999999999999999 EVENTS DROPPED]", 1), ("CPU:1 [LOST 12 THINGS]", 0),
+])
+def test_text_tells_lost_events(build_dir, line, lost):
+    """As the kernel and trace-cmd write it between the events."""
+    text = trace("kernel", turns("reason HLT rip 0x1", 1e-4))
+    assert report(build_dir, "--trace", "-", input=f"{line}\n{text}{line}\n")["lost"] == 2 * lost
+    result = strait(build_dir, "exits", "--trace", "-", input=f"{text}{line}\n")
+    assert (f"{lost} events were lost" in result.stdout) == (lost > 0)
+
+
 def test_a_file_that_is_no_trace(build_dir, workdir):
     path = os.path.join(workdir, "trace.dat")
     with open(path, "wb") as file:

@@ -97,14 +97,14 @@ static void read_machine(const char *text, const char *end)
 
 static void read_trace(const char *text, size_t length)
 {
-	const struct exit_origin origin = {.seconds = 1, .source = "input"};
+	struct exit_origin origin = {.seconds = 1, .source = "input"};
 	struct exit_counts *counts = exit_counts_new();
 	FILE *file = length ? fmemopen((void *)text, length, "r") : NULL;
 	json_t *json;
 
 	MUST(counts);
 	if (file) {
-		exit_text_read(counts, file);
+		exit_text_read(counts, file, &origin.lost);
 		fclose(file);
 	}
 	MUST(exit_counts_seconds(counts) >= 0);
