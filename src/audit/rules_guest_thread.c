@@ -271,7 +271,7 @@ static void check_quotas(struct audit *audit, const struct rule *rule)
 				audit, rule, false, "cpu.max", guest->quota[i].max, "%s: %s", guest->quota[i].cgroup,
 				rule_quota_threads(audit->host->tree, guest, &guest->quota[i], guest->quota_count - i));
 	}
-	if (!guest->quotas_known)
+	if (guest->quotas_known != 1)
 		audit_unknown(audit, rule, "cpu.max", 0, "not all control groups of its threads could be read");
 }
 
@@ -286,7 +286,7 @@ static void check_limits(struct audit *audit, const struct rule *rule)
 		audit_unknown(audit, rule, "io.max", 0, "its control group could not be read");
 	else if (*guest->io_max)
 		rule_verdict(audit, rule, false, "io.max", guest->io_max, NULL);
-	else if (guest->quotas_known && !guest->quota_count)
+	else if (guest->quotas_known == 1 && !guest->quota_count)
 		audit_pass(audit, rule, NULL, tree_format(audit->host->tree, "%s: none", guest->cgroup));
 }
 
@@ -423,9 +423,8 @@ static const struct rule rules[] = {
 		.cases = {{CONTEXT_ALL, COMPARE_EQUAL, "none that is not known of", FINDING_NOTE}},
 		.check = check_limits,
 		.of_guest = true,
-		.reads = "cpu.max of the control groups of its threads and of those above, io.max of its own; of "
-			 "version 1 "
-			 "cpu.cfs_quota_us and blkio.throttle.*",
+		.reads = "cpu.max of the control groups of its threads and of all above, io.max of its own or one "
+			 "above; of version 1 cpu.cfs_quota_us, and blkio.throttle.* of its own",
 		.why = "A guest at its limit is slow in steps of the limit's period, and nothing else shows it.",
 		.costs = "Without limits one guest can take all.",
 		.cure = "virsh schedinfo, virsh blkiotune, or the files of its control group.",

@@ -241,7 +241,7 @@ static void look_at_quota(struct suspicion *suspicion)
 
 	if (hard)
 		tell_quota(suspicion, most->quota, share, hard - 1);
-	else if (!guest->quotas_known)
+	else if (guest->quotas_known != 1)
 		suspect_unknown(suspicion, "not all control groups of its threads could be read");
 	else if (unread)
 		suspect_unknown(suspicion,

@@ -136,7 +136,7 @@ struct guest {
 	const char *cpu_cgroup;    /* directory in which its cpu controller has it */
 	struct guest_quota *quota; /* those above it, then those of other threads */
 	unsigned quota_count;
-	host_answer quotas_known;       /* 1: there are no others */
+	host_answer quotas_known;       /* 1: there are no others; else there may be */
 	const char *io_max, *io_weight; /* as version 2 writes them, which the group may not be of; "": none; NULL: not
 					   known */
 	const char *io_cgroup;          /* directory of the group, it or one above, that has io_max */

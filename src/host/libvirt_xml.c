@@ -220,6 +220,7 @@ bool guest_read_xml(struct tree *tree, const char *xml, size_t length, struct gu
 	*guest = (struct guest){
 		.pid = HOST_UNKNOWN,
 		.source = GUEST_OF_LIBVIRT,
+		.quotas_known = HOST_UNKNOWN,
 		.memory = {.locked = HOST_UNKNOWN, .balloon = HOST_UNKNOWN, .merge = HOST_UNKNOWN},
 	};
 	guest->memory.huge_bytes = (uint64_t)HOST_UNKNOWN;
