@@ -178,9 +178,12 @@ int file_sysfs_queue(dev_t device, const char *name, uint64_t *value);
 
 /*
  * On failure some may be held: file_unlock() follows, or closing the file.
- * Where nobody can be found who has the lock it waits a while, unless at_once.
+ * Where nobody can be found who has the lock it waits so long at most: for one
+ * that a dead process left.
  */
-int file_lock(struct file_storage *file, bool at_once, struct error *err);
+int file_lock(struct file_storage *file, uint64_t patience_ns, struct error *err);
+#define FILE_LOCK_START_NS   10000000000u
+#define FILE_LOCK_RUNNING_NS 1000000000u /* others are waiting, too */
 void file_unlock(struct file_storage *file);
 
 /* file_active.c: see storage_ops */

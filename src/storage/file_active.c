@@ -14,7 +14,7 @@ int file_activate(struct storage *storage, struct error *err)
 
 	if (file->active)
 		return 0;
-	ret = file_lock(file, false, err);
+	ret = file_lock(file, FILE_LOCK_RUNNING_NS, err);
 	if (ret) {
 		/* What was taken before one was refused. */
 		file_unlock(file);
@@ -54,5 +54,5 @@ int file_reclaim(struct storage *storage, struct error *err)
 	file->fd = file->own_fd;
 	file->own_fd = -1;
 	file->inherited = false;
-	return file_lock(file, false, err);
+	return file_lock(file, FILE_LOCK_START_NS, err);
 }

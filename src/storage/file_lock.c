@@ -25,10 +25,12 @@
  * A process that was killed has its image locked until the kernel is through
  * with the I/O that it had in flight, when the process itself is long gone. So
  * is whoever takes its place sure that nothing of it comes after his own
- * writes; he only has to wait a little.
+ * writes; he only has to wait: a little, or as long as a device takes that
+ * hangs.
  */
-#define LEFTOVER_WAIT_NS  1000000000u
-#define LEFTOVER_PAUSE_NS 1000000u
+#define LEFTOVER_UNUSUAL_NS   1000000000u
+#define LEFTOVER_PAUSE_NS     1000000
+#define LEFTOVER_PAUSE_MAX_NS 64000000
 
 enum permission {
 	CONSISTENT_READ,
@@ -124,14 +126,37 @@ void file_unlock(struct file_storage *file)
 	fcntl(file->fd, F_OFD_SETLK, &lock);
 }
 
-int file_lock(struct file_storage *file, bool at_once, struct error *err)
+/* -EAGAIN where nobody could be found who has the lock, for all of the time. */
+static int wait_for_leftover(struct file_storage *file, uint64_t patience_ns, struct error *err)
 {
-	const struct timespec pause = {.tv_nsec = LEFTOVER_PAUSE_NS};
+	struct timespec pause = {.tv_nsec = LEFTOVER_PAUSE_NS};
 	const uint64_t start = clock_monotonic_ns();
+	bool told = false;
+	uint64_t waited;
 	int ret;
 
-	while ((ret = lock_image(file, err)) == -EAGAIN && !at_once && clock_monotonic_ns() - start < LEFTOVER_WAIT_NS)
+	do {
 		nanosleep(&pause, NULL);
+		if (pause.tv_nsec < LEFTOVER_PAUSE_MAX_NS)
+			pause.tv_nsec *= 2;
+		ret = lock_image(file, err);
+		waited = clock_monotonic_ns() - start;
+		if (ret == -EAGAIN && waited > LEFTOVER_UNUSUAL_NS && !told) {
+			log_warning("disk %s: \"%s\" is still locked and nobody can be found who has it: waiting for "
+				    "I/O that a process left behind",
+				    file->storage.name, file->path);
+			told = true;
+		}
+	} while (ret == -EAGAIN && waited < patience_ns);
+	return ret;
+}
+
+int file_lock(struct file_storage *file, uint64_t patience_ns, struct error *err)
+{
+	int ret = lock_image(file, err);
+
+	if (ret == -EAGAIN && patience_ns)
+		ret = wait_for_leftover(file, patience_ns, err);
 	if (ret == -EAGAIN)
 		ret = -EBUSY;
 	if (ret && ret != -EBUSY) {

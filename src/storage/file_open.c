@@ -149,7 +149,7 @@ static int open_file(struct file_storage *file, const struct storage_file_option
 		return ret;
 	if (!options->lock_running) {
 		/* An inherited one has the locks of whoever opened it: they belong to the open file. */
-		ret = options->inherited ? 0 : file_lock(file, options->at_once, err);
+		ret = options->inherited ? 0 : file_lock(file, options->at_once ? 0 : FILE_LOCK_START_NS, err);
 		if (ret)
 			return ret;
 		file->active = true;

@@ -2,10 +2,12 @@
 #include "harness.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -287,6 +289,53 @@ static void handed_over(void **state)
 	storage_close(first);
 }
 
+/* Of a descriptor that is on its way through a socket the lock is held, by nobody that can be found. */
+static void send_descriptor(int socket, int fd)
+{
+	char control[CMSG_SPACE(sizeof(fd))] = {0}, byte = 0;
+	struct iovec data = {.iov_base = &byte, .iov_len = 1};
+	struct msghdr message = {
+		.msg_iov = &data, .msg_iovlen = 1, .msg_control = control, .msg_controllen = sizeof(control)};
+	struct cmsghdr *rights = CMSG_FIRSTHDR(&message);
+
+	rights->cmsg_level = SOL_SOCKET;
+	rights->cmsg_type = SCM_RIGHTS;
+	rights->cmsg_len = CMSG_LEN(sizeof(fd));
+	memcpy(CMSG_DATA(rights), &fd, sizeof(fd));
+	assert_int_equal(sendmsg(socket, &message, 0), 1);
+}
+
+static void *close_later(void *socket)
+{
+	usleep(1500000);
+	close(*(int *)socket);
+	return NULL;
+}
+
+static void what_a_dead_one_left_is_waited_for(void **state)
+{
+	const char *path = make_file("disk", 65536);
+	struct storage_file_options options = {.path = path, .cache = STORAGE_CACHE_WRITEBACK, .at_once = true};
+	struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET, .l_start = 0, .l_len = 1000};
+	struct storage *storage;
+	pthread_t thread;
+	struct error err;
+	int ends[2], fd;
+
+	(void)state;
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends), 0);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	send_descriptor(ends[0], fd);
+	close(fd);
+	assert_int_equal(storage_file_open("vda", &options, &storage, &err), -EBUSY);
+	close(ends[0]);
+	assert_int_equal(pthread_create(&thread, NULL, close_later, &ends[1]), 0);
+	must_open(path, false, &storage);
+	pthread_join(thread, NULL);
+	storage_close(storage);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -298,6 +347,7 @@ int main(void)
 		cmocka_unit_test(we_keep_qemu_out),
 		cmocka_unit_test(readers_get_along_with_qemu),
 		cmocka_unit_test(qemu_img_does_not_touch_our_disk),
+		cmocka_unit_test(what_a_dead_one_left_is_waited_for),
 	};
 
 	return cmocka_run_group_tests(tests, make_directory, remove_directory);
