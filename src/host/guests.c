@@ -22,7 +22,7 @@ static struct guest read_process(struct tree *tree, const struct process *proces
 	struct guest guest = {.pid = process->pid, .hypervisor = process->hypervisor};
 
 	guest.binary = tree_format(tree, "%s", process->command);
-	guest.windows = guest.hpet = guest.realtime_locked = HOST_UNKNOWN;
+	guest.windows = guest.hpet = guest.realtime_locked = guest.quotas_known = HOST_UNKNOWN;
 	if (process->hypervisor == GUEST_QEMU)
 		qemu_guest_read(tree, qemu_command_read(tree, process->pid, process->command, process->length), &guest);
 	else if (process->hypervisor == GUEST_CLOUD_HYPERVISOR)

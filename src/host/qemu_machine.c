@@ -188,7 +188,7 @@ void qemu_machine_read(struct tree *tree, const struct qemu_command *command, st
 	if (!guest->machine && is_x86(guest))
 		guest->machine = "pc";
 	guest->accelerator = read_accelerator(tree, command);
-	guest->windows = HOST_UNKNOWN;
+	guest->windows = guest->quotas_known = HOST_UNKNOWN;
 	guest->hpet = has_hpet(command, guest);
 	guest->realtime_locked = is_locked(command);
 	read_cpu(tree, command, guest);
