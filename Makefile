@@ -14,7 +14,7 @@ GUEST_COUNT ?= 50
 .PHONY: help demo lab check fuzz soak bench release install clean
 
 help:
-	@echo 'make demo      serve a disk to a real Linux guest and show what that brings (3 minutes)'
+	@echo 'make demo      serve a disk to a real Linux guest and show what that brings (4 minutes)'
 	@echo 'make lab       boot a whole host with a guest in it, to try the tools on, and log in (1 minute)'
 	@echo 'make check     run every test (30 minutes)'
 	@echo 'make fuzz      hunt for inputs that break it; TIME=$(TIME) seconds for each target'
