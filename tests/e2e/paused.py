@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A real QEMU that waits to be started, and what can be opened for it."""
+"""A real QEMU that waits to be started, what can be opened for it, and what only has its name."""
 
 import contextlib
 import fcntl
@@ -7,7 +7,10 @@ import os
 import socket
 import struct
 import subprocess
+import sys
 import time
+
+import pytest
 
 QEMU = "qemu-system-x86_64"
 
@@ -39,9 +42,35 @@ def qemu(workdir, *arguments, qmp=True, pass_fds=()):
         process.wait()
 
 
-def open_tap(name):
+@contextlib.contextmanager
+def called_qemu(code, *arguments, without, pass_fds=()):
+    """What runs under that name until it is not needed, once it has printed a line: where it does not, it could not
+    be set up, and the test is skipped without it."""
+    process = subprocess.Popen([QEMU, "-c", code, *arguments], executable=sys.executable, stdout=subprocess.PIPE,
+                               pass_fds=pass_fds)
+    try:
+        if not process.stdout.readline():
+            pytest.skip(without)
+        yield process.pid
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextlib.contextmanager
+def tap_device(name):
     """A descriptor of a new tap device, which goes with it."""
-    fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
-    # TUNSETIFF with IFF_TAP, IFF_NO_PI and IFF_VNET_HDR
-    fcntl.ioctl(fd, 0x400454ca, struct.pack("16sH14x", name.encode(), 0x0002 | 0x1000 | 0x4000))
-    return fd
+    try:
+        fd = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+    except OSError as error:
+        pytest.skip(f"no tap devices here: {error}")
+    try:
+        # TUNSETIFF with IFF_TAP, IFF_NO_PI and IFF_VNET_HDR
+        fcntl.ioctl(fd, 0x400454ca, struct.pack("16sH14x", name.encode(), 0x0002 | 0x1000 | 0x4000))
+    except OSError as error:
+        os.close(fd)
+        pytest.skip(f"no tap devices here: {error}")
+    try:
+        yield fd
+    finally:
+        os.close(fd)

@@ -15,7 +15,7 @@ import threading
 import pytest
 
 from machines import build, machine
-from paused import open_tap, qemu
+from paused import qemu, tap_device
 
 SCHEMA = "/usr/share/libvirt/schemas/domain.rng"
 
@@ -481,17 +481,11 @@ def exchange(fd, interface):
 def test_a_real_nic(build_dir, workdir):
     """A tap of a QEMU that waits to be started; what its guest would send and receive is done at the same descriptor."""
     name = f"sa{os.getpid() % 1000000}"
-    try:
-        fd = open_tap(name)
-    except OSError as error:
-        pytest.skip(f"no tap devices here: {error}")
-    try:
+    with tap_device(name) as fd:
         subprocess.run(["ip", "link", "set", name, "up"], check=True)
         with qemu(workdir, "-netdev", f"tap,id=n0,fd={fd},vhost=off", "-device", "virtio-net-pci,netdev=n0,id=nic0",
                   pass_fds=[fd]) as (pid, _), exchange(fd, name):
             result = strait(build_dir, "--json", "--for", "2", str(pid), "nic0")
-    finally:
-        os.close(fd)
     assert result.returncode == 0, result.stderr
     advice = json.loads(result.stdout)
     traffic = advice["traffic"]

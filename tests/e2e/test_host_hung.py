@@ -6,10 +6,11 @@ import ctypes
 import json
 import os
 import subprocess
-import sys
 import time
 
 import pytest
+
+from paused import called_qemu
 
 MNT_DETACH = 2
 
@@ -46,18 +47,9 @@ assert libc.mount(b"hung", b"DIRECTORY", b"fuse", 0, options) == 0
 """
 
 
-@contextlib.contextmanager
-def called_qemu(*arguments, code=WAIT, pass_fds=()):
-    """What runs under that name; QEMU itself would hang before it could be looked at."""
-    process = subprocess.Popen(["qemu-system-x86_64", "-c", code, *arguments], executable=sys.executable,
-                               stdout=subprocess.PIPE, pass_fds=pass_fds)
-    try:
-        if not process.stdout.readline():
-            pytest.skip("no file system can be mounted here for one process")
-        yield process.pid
-    finally:
-        process.kill()
-        process.wait()
+def waiting(code, *arguments, **options):
+    """QEMU itself would hang before it could be looked at."""
+    return called_qemu(code, *arguments, without="no file system can be mounted here for one process", **options)
 
 
 def twenty_disks(directory):
@@ -71,7 +63,7 @@ def test_images_that_hang(build_dir, workdir, command):
     """Nothing waits for them for good, nor once for each; what is not known is said."""
     directory = os.path.join(workdir, "hung")
     disks = twenty_disks(directory)
-    with hung(directory), called_qemu("-name", "waiter", *disks) as pid:
+    with hung(directory), waiting(WAIT, "-name", "waiter", *disks) as pid:
         words = [word.replace("PID", str(pid)).replace("CAPTURE", os.path.join(workdir, "c")) for word in command]
         began = time.monotonic()
         result = subprocess.run([os.path.join(build_dir, "cmd", "strait", "strait"), *words], capture_output=True,
@@ -95,7 +87,7 @@ def test_images_that_hang_in_a_namespace(build_dir, workdir):
         pytest.skip(f"/dev/fuse: {error.strerror}")
     code = MOUNT.replace("DEVICE", str(device)).replace("DIRECTORY", directory) + WAIT
     try:
-        with called_qemu(*twenty_disks(directory), code=code, pass_fds=(device,)) as pid:
+        with waiting(code, *twenty_disks(directory), pass_fds=(device,)) as pid:
             began = time.monotonic()
             result = subprocess.run([os.path.join(build_dir, "cmd", "strait", "strait"), "list", "--json"],
                                     capture_output=True, text=True, timeout=300)

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from machines import build, machine
-from paused import QEMU, open_tap, qemu
+from paused import QEMU, called_qemu, qemu, tap_device
 
 
 @pytest.fixture(autouse=True)
@@ -222,19 +222,10 @@ time.sleep(3600)
 """
 
 
-@contextlib.contextmanager
 def in_a_namespace(directory, size):
-    """What runs under QEMU's name and has a file system there that nobody else has: a pod."""
-    drive = f"file={directory}/disk.img,format=qcow2,if=virtio"
-    process = subprocess.Popen(["qemu-system-x86_64", "-c", IN_A_NAMESPACE, "-drive", drive, directory, size],
-                               executable=sys.executable, stdout=subprocess.PIPE)
-    try:
-        if not process.stdout.readline():
-            pytest.skip("no namespaces of mounts can be made here")
-        yield process.pid
-    finally:
-        process.kill()
-        process.wait()
+    """What has a file system there that nobody else has: a pod."""
+    return called_qemu(IN_A_NAMESPACE, "-drive", f"file={directory}/disk.img,format=qcow2,if=virtio", directory, size,
+                       without="no namespaces of mounts can be made here")
 
 
 def test_a_path_is_another_file_in_another_namespace(build_dir, workdir):
@@ -328,16 +319,10 @@ def test_where_memory_lies(build_dir, workdir):
 def test_a_tap_device_of_a_descriptor(build_dir, workdir):
     """As managers hand it over: the command line has a number alone."""
     name = f"st{os.getpid() % 1000000}"
-    try:
-        fd = open_tap(name)
-    except OSError as error:
-        pytest.skip(f"no tap devices here: {error}")
-    try:
-        with qemu(workdir, "-netdev", f"tap,id=n0,fd={fd},vhost=off", "-device", "e1000,netdev=n0,id=nic0",
-                  pass_fds=[fd]) as (pid, _):
-            nic, = guests(build_dir)[pid]["nic"]
-    finally:
-        os.close(fd)
+    with tap_device(name) as fd, \
+            qemu(workdir, "-netdev", f"tap,id=n0,fd={fd},vhost=off", "-device", "e1000,netdev=n0,id=nic0",
+                 pass_fds=[fd]) as (pid, _):
+        nic, = guests(build_dir)[pid]["nic"]
     assert (nic["id"], nic["model"], nic["backend"], nic["interface"], nic["vhost"]) == \
         ("nic0", "e1000", "tap", name, False)
 

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "host/qemu_option.h"
 #include "host/tree.h"
 
 /* A machine made of a few files in a directory of its own, which goes with made_close(). */
@@ -77,6 +78,17 @@ static inline void made_close(struct made *made)
 	snprintf(command, sizeof(command), "rm -r %s", made->path);
 	if (system(command) != 0)
 		abort();
+}
+
+/* QEMU's command line of process 7. Words are parted by one blank. */
+static inline struct qemu_command *made_command(const struct made *made, const char *line)
+{
+	char *words = tree_format(made->tree, "qemu-system-x86_64 %s", line);
+	const size_t length = strlen(words) + 1;
+
+	for (char *at = words; *at; at++)
+		*at = *at == ' ' ? '\0' : *at;
+	return qemu_command_read(made->tree, 7, words, length);
 }
 
 #endif

@@ -50,16 +50,11 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Words are parted by one blank. */
 static struct guest read_guest(const char *line)
 {
-	char *words = tree_format(made.tree, "qemu-system-x86_64 %s", line);
-	const size_t length = strlen(words) + 1;
 	struct guest guest = {.pid = 7};
 
-	for (char *at = words; *at; at++)
-		*at = *at == ' ' ? '\0' : *at;
-	qemu_guest_read(made.tree, qemu_command_read(made.tree, 7, words, length), &guest);
+	qemu_guest_read(made.tree, made_command(&made, line), &guest);
 	return guest;
 }
 

@@ -32,16 +32,12 @@ static int tear_down(void **state)
 	return 0;
 }
 
-/* Of a guest of two vCPUs. Words are parted by one blank. */
+/* Of a guest of two vCPUs. */
 static struct guest_memory read_memory(const char *line)
 {
-	char *words = tree_format(made.tree, "qemu-system-x86_64 %s", line);
-	const size_t length = strlen(words) + 1;
 	struct guest guest = {.pid = 7, .vcpu_count = 2};
 
-	for (char *at = words; *at; at++)
-		*at = *at == ' ' ? '\0' : *at;
-	qemu_memory_read(made.tree, qemu_command_read(made.tree, 7, words, length), &guest);
+	qemu_memory_read(made.tree, made_command(&made, line), &guest);
 	return guest.memory;
 }
 

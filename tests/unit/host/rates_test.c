@@ -270,6 +270,14 @@ static void statistics_of_kvm(void **state)
 	machine_free(&machine);
 }
 
+/* A guest whose process is in a group below that of the guest, as libvirt has it. */
+static void put_guest(struct machine *machine)
+{
+	scratch_put(&machine->scratch, "/proc/7/cmdline", "/usr/bin/qemu-system-x86_64");
+	scratch_put(&machine->scratch, "/proc/7/comm", "qemu-system-x86");
+	scratch_put(&machine->scratch, "/proc/7/cgroup", "0::/vm.scope/emulator\n");
+}
+
 /* What the group with the quota counts is its, whichever of the guest's threads it holds back. */
 static void quotas(void **state)
 {
@@ -278,9 +286,7 @@ static void quotas(void **state)
 
 	(void)state;
 	machine_make(&machine);
-	scratch_put(&machine.scratch, "/proc/7/cmdline", "/usr/bin/qemu-system-x86_64");
-	scratch_put(&machine.scratch, "/proc/7/comm", "qemu-system-x86");
-	scratch_put(&machine.scratch, "/proc/7/cgroup", "0::/vm.scope/emulator\n");
+	put_guest(&machine);
 	scratch_put(&machine.scratch, "/proc/7/task/8/comm", "worker");
 	scratch_put(&machine.scratch, "/proc/7/task/8/cgroup", "0::/vm.scope/vcpu0\n");
 	scratch_put(&machine.scratch, "/sys/fs/cgroup/vm.scope/cpu.max", "50000 100000\n");
@@ -305,9 +311,7 @@ static void control_groups(void **state)
 
 	(void)state;
 	machine_make(&machine);
-	scratch_put(&machine.scratch, "/proc/7/cmdline", "/usr/bin/qemu-system-x86_64");
-	scratch_put(&machine.scratch, "/proc/7/comm", "qemu-system-x86");
-	scratch_put(&machine.scratch, "/proc/7/cgroup", "0::/vm.scope/emulator\n");
+	put_guest(&machine);
 	scratch_put(&machine.scratch, "/sys/fs/cgroup/vm.scope/io.max", "8:0 rbps=max wbps=max riops=100 wiops=max\n");
 	both(&machine, "/sys/fs/cgroup/vm.scope/io.stat",
 	     "8:0 rbytes=4096 wbytes=0 rios=10 wios=0 dbytes=0 dios=0\n8:16 rbytes=1\n",
